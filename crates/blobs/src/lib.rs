@@ -1,0 +1,1 @@
+//! Objects (archives, large results, artifacts) in a directory.

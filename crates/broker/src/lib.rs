@@ -1,0 +1,1 @@
+//! Queue order, wake-ups and live events, in process.

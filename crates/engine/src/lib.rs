@@ -1,0 +1,1 @@
+//! The use cases: deploy, submit, cancel, finish, reap.

@@ -1,0 +1,1 @@
+//! Locks and builds Python environments with uv, by content hash.

@@ -1,0 +1,2 @@
+//! The `mecapy` program.
+fn main() {}

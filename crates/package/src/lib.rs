@@ -1,0 +1,1 @@
+//! Reads a function archive: bytes in, value or faults out.

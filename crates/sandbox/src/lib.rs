@@ -1,0 +1,1 @@
+//! Linux isolation and the Python runner.

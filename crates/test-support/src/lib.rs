@@ -1,0 +1,1 @@
+//! Throw-away servers, builders and archives for tests.

@@ -1,0 +1,1 @@
+//! Claims tasks, prepares and runs them, and reports.
