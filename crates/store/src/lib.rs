@@ -1,1 +1,49 @@
-//! The database: repositories, migrations, one writer.
+//! The database: the one authority on every state.
+//!
+//! Traits stand apart from their SQL: a company's data is reached through
+//! traits whose every method takes the [`CompanyId`] first, so that no query
+//! can forget it; what sees all companies (the reaper, the queue's rebuild)
+//! stands apart in [`Operator`]. SQLite implements them with one writer that
+//! commits in groups ([`sqlite`]); the migrations of both dialects are written
+//! together under `migrations/`, and one contract suite runs against every
+//! implementation.
+
+pub mod accounts;
+pub mod deployments;
+pub mod error;
+pub mod events;
+pub mod files;
+pub mod functions;
+pub mod idempotency;
+pub mod operator;
+pub mod page;
+pub mod sqlite;
+pub mod tasks;
+
+use std::sync::Arc;
+
+pub use accounts::Accounts;
+pub use deployments::Deployments;
+pub use domain::CompanyId;
+pub use error::Error;
+pub use events::Events;
+pub use files::Files;
+pub use functions::Functions;
+pub use idempotency::Idempotency;
+pub use operator::Operator;
+pub use page::{Cursor, Page};
+pub use tasks::Tasks;
+
+/// All repositories over one database.
+pub trait Store:
+    Accounts + Functions + Deployments + Tasks + Files + Events + Idempotency + Operator
+{
+}
+
+impl<T> Store for T where
+    T: Accounts + Functions + Deployments + Tasks + Files + Events + Idempotency + Operator
+{
+}
+
+/// A handle to the database that was opened.
+pub type Handle = Arc<dyn Store>;

@@ -1,0 +1,107 @@
+//! Companies, their members and personal tokens.
+
+use async_trait::async_trait;
+use domain::permission::Role;
+use domain::{CompanyId, Digest, Timestamp, TokenId, UserId};
+
+use crate::{Cursor, Error, Page};
+
+/// A company (tenant).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Company {
+    /// Its id.
+    pub id: CompanyId,
+    /// Its name, unique on the platform, 1–63 of `[a-z0-9-]`.
+    pub name: String,
+    /// Its share of the workers relative to the others; 1 by default.
+    pub weight: f64,
+    /// Tasks it may run at once; no bound of its own where absent.
+    pub max_running: Option<u32>,
+    /// Tasks it may have waiting; no bound of its own where absent.
+    pub max_queued: Option<u32>,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// A member of a company.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The user.
+    pub user: UserId,
+    /// The user's name, unique on the platform.
+    pub name: String,
+    /// What the user may do in this company.
+    pub role: Role,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// A personal token, without its secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    /// Its id.
+    pub id: TokenId,
+    /// The company it acts for.
+    pub company: CompanyId,
+    /// Whose it is.
+    pub user: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// SHA-256 of the secret; the secret itself is stored nowhere.
+    pub secret_sha256: Digest,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What a valid token stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Authenticated {
+    /// The token.
+    pub token: Token,
+    /// The name of its company.
+    pub company_name: String,
+    /// Its user's role there, as of now.
+    pub role: Role,
+}
+
+/// Companies, members and tokens.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Creates a company. `NameTaken` where the name is.
+    async fn create_company(&self, company: Company) -> Result<(), Error>;
+    /// One company.
+    async fn company(&self, id: CompanyId) -> Result<Option<Company>, Error>;
+    /// One company by its name.
+    async fn company_named(&self, name: &str) -> Result<Option<Company>, Error>;
+    /// All companies, for platform admins.
+    async fn companies(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Company>, Error>;
+    /// Sets weight and bounds; `false` where there is no such company.
+    async fn set_company_quotas(
+        &self,
+        id: CompanyId,
+        weight: f64,
+        max_running: Option<u32>,
+        max_queued: Option<u32>,
+    ) -> Result<bool, Error>;
+    /// Adds a user (created where the name is new) to a company, or changes
+    /// the role of one that is there. Answers the user's id.
+    async fn put_member(&self, company: CompanyId, name: &str, role: Role)
+    -> Result<UserId, Error>;
+    /// The members of a company.
+    async fn members(&self, company: CompanyId) -> Result<Vec<Member>, Error>;
+    /// Takes a user out of a company and revokes the tokens it had there.
+    async fn remove_member(&self, company: CompanyId, user: UserId) -> Result<bool, Error>;
+    /// Stores a token.
+    async fn create_token(&self, token: Token) -> Result<(), Error>;
+    /// The tokens of a user in a company, newest first.
+    async fn tokens(&self, company: CompanyId, user: UserId) -> Result<Vec<Token>, Error>;
+    /// Revokes a token; `false` where there is none such that is valid.
+    async fn revoke_token(&self, company: CompanyId, id: TokenId) -> Result<bool, Error>;
+    /// What a secret's hash stands for now; `None` for unknown, revoked or
+    /// expired tokens, and for users that are no longer members.
+    async fn authenticate(&self, secret_sha256: Digest) -> Result<Option<Authenticated>, Error>;
+}

@@ -1,0 +1,35 @@
+//! What can go wrong with the database.
+
+/// An error of the database. Absence is no error: look-ups answer `None`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A name that must be unique is taken.
+    #[error("{what} `{name}` exists already")]
+    NameTaken {
+        /// What kind of thing: `company`, `function version` …
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The schema of the database is not one this program can use.
+    #[error("the database is at migration {found}, this program needs {expected}: {remedy}")]
+    Schema {
+        /// The newest migration that was applied.
+        found: String,
+        /// The migration this program was built for.
+        expected: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The database is closed: the process is shutting down.
+    #[error("the database is closed")]
+    Closed,
+    /// The database itself failed: disk full, locked by another process …
+    #[error("the database failed while it tried to {action}: {reason}")]
+    Backend {
+        /// What was tried.
+        action: &'static str,
+        /// What the database said.
+        reason: String,
+    },
+}
