@@ -1,1 +1,0 @@
-//! Units of measure and their exact conversion.
