@@ -1,0 +1,168 @@
+//! The frame around every request: its id, its language, one line in the
+//! log, security headers, and the body of a problem.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::{Lang, UserId};
+use uuid::Uuid;
+
+use crate::problem;
+
+/// The header that carries a request's id, in and out.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is known of a request beside its own words.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The language that the caller reads.
+    pub(crate) lang: Lang,
+    /// The path that was asked for, `/api` included.
+    pub(crate) path: String,
+    id: HeaderValue,
+    user: OnceLock<UserId>,
+}
+
+impl Context {
+    fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        let lang = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Self {
+            lang: lang.map(Lang::negotiate).unwrap_or_default(),
+            path: request.uri().path().to_owned(),
+            id: headers.get(REQUEST_ID).filter(|id| is_request_id(id)).cloned().unwrap_or_else(
+                || {
+                    HeaderValue::from_str(&Uuid::now_v7().to_string())
+                        .expect("a UUID is visible ASCII")
+                },
+            ),
+            user: OnceLock::new(),
+        }
+    }
+
+    /// The request's id: the caller's where it is acceptable, else a new one.
+    pub(crate) fn request_id(&self) -> &str {
+        self.id.to_str().unwrap_or_default()
+    }
+
+    /// Remembers for the log who called.
+    pub(crate) fn set_user(&self, user: UserId) {
+        // A second caller of the same request is the same one.
+        let _ = self.user.set(user);
+    }
+}
+
+/// An id that somebody sent is taken over only where it is short and plain:
+/// it is written to logs and headers.
+fn is_request_id(id: &HeaderValue) -> bool {
+    (1..=128).contains(&id.len())
+        && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:+/=".contains(b))
+}
+
+/// The outermost layer.
+pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let context = Arc::new(Context::of(&request));
+    let endpoint = request.extensions().get::<MatchedPath>().cloned();
+    let endpoint = endpoint.as_ref().map_or("none", |path| {
+        // Both prefixes are the same route to whoever counts.
+        path.as_str().strip_prefix("/api").filter(|rest| !rest.is_empty()).unwrap_or(path.as_str())
+    });
+    let method = request.method().clone();
+    request.extensions_mut().insert(Arc::clone(&context));
+
+    let mut response = next.run(request).await;
+
+    problem::body::write(&mut response, &context);
+    response.headers_mut().insert(REQUEST_ID, context.id.clone());
+    secure(response.headers_mut());
+    let duration = started.elapsed();
+    let status = response.status().as_u16();
+    record(&method, endpoint, status, duration);
+    tracing::info!(
+        request_id = context.request_id(),
+        user_id = context.user.get().map(tracing::field::display),
+        %method,
+        endpoint,
+        status_code = status,
+        duration_ms = duration.as_secs_f64() * 1e3,
+        "answered a request"
+    );
+    response
+}
+
+fn record(
+    method: &axum::http::Method,
+    endpoint: &str,
+    status: u16,
+    duration: std::time::Duration,
+) {
+    metrics::histogram!(
+        "mecapy_http_request_seconds",
+        // A method that a caller made up would be a new series each time.
+        "method" => match method.as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "DELETE" => "DELETE",
+            _ => "other",
+        },
+        "endpoint" => endpoint.to_owned(),
+        "status" => match status / 100 {
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            _ => "5xx",
+        }
+    )
+    .record(duration.as_secs_f64());
+}
+
+/// Headers that every answer carries, whatever it is. An answer that said
+/// more about caching or scripts keeps its word.
+fn secure(headers: &mut HeaderMap) {
+    const ALWAYS: [(HeaderName, &str); 5] = [
+        (
+            header::STRICT_TRANSPORT_SECURITY,
+            "max-age=63072000; includeSubDomains; preload",
+        ),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
+        (header::X_DNS_PREFETCH_CONTROL, "off"),
+    ];
+    const UNLESS_SAID: [(HeaderName, &str); 2] = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in UNLESS_SAID {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_and_plain_request_ids_are_taken_over() {
+        for (id, taken) in [
+            ("0192f3a4-5b6c", true),
+            ("trace:1/2+3=_.", true),
+            ("two words", false),
+            ("quote\"", false),
+            ("", false),
+        ] {
+            assert_eq!(is_request_id(&HeaderValue::from_static(id)), taken, "{id}");
+        }
+        let long = HeaderValue::from_str(&"a".repeat(129)).unwrap();
+        assert!(!is_request_id(&long));
+    }
+}

@@ -1,0 +1,85 @@
+//! The public codes of problems: one table of status, titles and page.
+
+use axum::http::StatusCode;
+use domain::Lang;
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:ident, $en:literal, $fr:literal;)*) => {
+        /// What went wrong, as a word that never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $en] $name),*
+        }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The word in the answer.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code),* }
+            }
+
+            /// The HTTP status that it is answered with.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status),* }
+            }
+
+            /// The same few words for every problem of this code.
+            #[must_use]
+            pub fn title(self, lang: Lang) -> &'static str {
+                match (self, lang) {
+                    $((Self::$name, Lang::En) => $en, (Self::$name, Lang::Fr) => $fr),*
+                }
+            }
+
+            /// Its page of the documentation, in Markdown, English then French.
+            #[must_use]
+            pub fn page(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!("../../../../docs/errors/", $code, ".md"))),*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson = "malformed_json", BAD_REQUEST, "The body is not valid JSON", "Le corps n'est pas du JSON valide";
+    MalformedUpload = "malformed_upload", BAD_REQUEST, "The upload can't be read", "L'envoi est illisible";
+    InvalidHeader = "invalid_header", BAD_REQUEST, "A header is not valid", "Un en-tête n'est pas valide";
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid token is needed", "Un jeton valide est nécessaire";
+    Forbidden = "forbidden", FORBIDDEN, "Your role does not allow this", "Votre rôle ne le permet pas";
+    NotFound = "not_found", NOT_FOUND, "There is no such thing", "Cet élément n'existe pas";
+    UnknownRoute = "unknown_route", NOT_FOUND, "There is no such path", "Ce chemin n'existe pas";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not know this method", "Ce chemin ne connaît pas cette méthode";
+    TooSlow = "too_slow", REQUEST_TIMEOUT, "The body arrived too slowly", "Le corps est arrivé trop lentement";
+    NameTaken = "name_taken", CONFLICT, "The name is taken", "Le nom est déjà pris";
+    NotFinished = "not_finished", CONFLICT, "It has not ended yet", "Ce n'est pas encore terminé";
+    IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The first request with this key is still being answered", "La première requête portant cette clé est encore en cours";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large", "Le corps est trop volumineux";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not accepted here", "Le corps a un type qui n'est pas accepté ici";
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body is not what this route expects", "Le corps n'est pas celui que cette route attend";
+    InvalidParameter = "invalid_parameter", UNPROCESSABLE_ENTITY, "A parameter is not valid", "Un paramètre n'est pas valide";
+    InvalidCursor = "invalid_cursor", UNPROCESSABLE_ENTITY, "The cursor is not one of this listing", "Le curseur n'est pas de cette liste";
+    InvalidInputs = "invalid_inputs", UNPROCESSABLE_ENTITY, "The inputs violate the function's schema", "Les entrées violent le schéma de la fonction";
+    DeploymentFailed = "deployment_failed", UNPROCESSABLE_ENTITY, "The archive was refused", "L'archive a été refusée";
+    NotOffered = "not_offered", UNPROCESSABLE_ENTITY, "This is not offered yet", "Ceci n'est pas encore proposé";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The key was used for another request", "La clé a servi pour une autre requête";
+    QueueFull = "queue_full", TOO_MANY_REQUESTS, "Too many tasks are waiting", "Trop de tâches sont en attente";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "The platform failed", "La plateforme a échoué";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The platform can't serve this right now", "La plateforme ne peut pas répondre maintenant";
+}
+
+impl Code {
+    /// The code that an answer made by the HTTP library itself stands for.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.status() == status)
+            .unwrap_or(if status.is_client_error() { Self::InvalidBody } else { Self::Internal })
+    }
+}

@@ -1,0 +1,139 @@
+//! The one place where an error of the engine becomes an HTTP answer.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, header};
+use domain::Text;
+use engine::Error;
+
+use super::{Code, Problem};
+
+/// When to try again after a failure that is not the caller's.
+const SOON: Duration = Duration::from_secs(2);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(_) => Self::not_found(),
+            Error::Unauthenticated => Self::unauthenticated(true),
+            Error::Forbidden { needed } => Self::forbidden(Text::new(
+                format!("This needs the role {needed}. Ask an administrator of your company."),
+                format!(
+                    "Ceci demande le rôle {needed}. Adressez-vous à un administrateur de votre \
+                     entreprise."
+                ),
+            )),
+            Error::Invalid(faults) => Self::new(Code::InvalidBody, counted(faults.len()))
+                .with_faults(faults),
+            Error::TooLarge { what, limit_bytes } => Self::too_large(what, limit_bytes),
+            Error::NameTaken { name, .. } => Self::new(
+                Code::NameTaken,
+                Text::new(
+                    format!("The name `{name}` is taken. Choose another one."),
+                    format!("Le nom `{name}` est déjà pris. Choisissez-en un autre."),
+                ),
+            ),
+            Error::WrongState { state, .. } => Self::new(
+                Code::NotFinished,
+                Text::new(
+                    format!("It is {state}. Wait until it has ended, or cancel it first."),
+                    format!("État actuel : {state}. Attendez la fin, ou annulez d'abord."),
+                ),
+            ),
+            Error::QueueFull { queued, retry_after } => {
+                Self::unavailable(Text::new(
+                    format!("{queued} tasks are waiting, and the queue takes no more."),
+                    format!("{queued} tâches sont en attente, et la file n'en prend pas plus."),
+                ))
+                .retry_after(retry_after)
+            }
+            Error::CompanyQueueFull { queued, limit, retry_after } => Self::new(
+                Code::QueueFull,
+                Text::new(
+                    format!("{queued} of the {limit} tasks that your company may have waiting."),
+                    format!("{queued} tâches en attente sur les {limit} de votre entreprise."),
+                ),
+            )
+            .retry_after(retry_after),
+            Error::ShuttingDown => Self::unavailable(Text::new(
+                "The server is shutting down. Try again in a moment.",
+                "Le serveur s'arrête. Réessayez dans un instant.",
+            ))
+            .retry_after(SOON),
+            Error::Store(error) => Self::broken("database", &error),
+            Error::Blobs(error) => Self::broken("storage", &error),
+            Error::Broker(error) => Self::broken("broker", &error),
+            Error::Internal(reason) => {
+                tracing::error!(reason, "an invariant of the engine is broken");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl Problem {
+    /// Who calls is not known; `shown` where a token came that is not valid.
+    pub(crate) fn unauthenticated(shown: bool) -> Self {
+        let (challenge, detail) = match shown {
+            true => (
+                "Bearer realm=\"mecapy\", error=\"invalid_token\"",
+                Text::new(
+                    "The token is unknown, expired or revoked. Make another one with \
+                     `mecapy token create`.",
+                    "Le jeton est inconnu, expiré ou révoqué. Créez-en un autre avec \
+                     `mecapy token create`.",
+                ),
+            ),
+            false => (
+                "Bearer realm=\"mecapy\"",
+                Text::new(
+                    "Send your token in the header `Authorization: Bearer mecapy_…`.",
+                    "Envoyez votre jeton dans l'en-tête `Authorization: Bearer mecapy_…`.",
+                ),
+            ),
+        };
+        Self::new(Code::Unauthenticated, detail)
+            .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// What was sent is larger than allowed.
+    pub(crate) fn too_large(what: &str, limit_bytes: u64) -> Self {
+        let french = match what {
+            "archive" => "L'archive",
+            "inputs" => "Le corps des entrées",
+            "file" => "Le fichier",
+            _ => "Le corps",
+        };
+        Self::new(
+            Code::PayloadTooLarge,
+            Text::new(
+                format!("The {what} is larger than {limit_bytes} bytes, which is the limit here."),
+                format!("{french} dépasse {limit_bytes} octets, la limite ici."),
+            ),
+        )
+    }
+
+    fn unavailable(detail: Text) -> Self {
+        Self::new(Code::Unavailable, detail)
+    }
+
+    fn broken(part: &'static str, error: &dyn std::error::Error) -> Self {
+        tracing::error!(part, %error, "a part of the platform does not answer");
+        Self::unavailable(Text::new(
+            "A part of the platform does not answer. Try again in a moment.",
+            "Une partie de la plateforme ne répond pas. Réessayez dans un instant.",
+        ))
+        .retry_after(SOON)
+    }
+}
+
+/// The detail above a list of faults.
+pub(crate) fn counted(count: usize) -> Text {
+    match count {
+        1 => Text::new("One fault was found.", "Une erreur a été trouvée."),
+        _ => Text::new(
+            format!("{count} faults were found."),
+            format!("{count} erreurs ont été trouvées."),
+        ),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the HTTP face is built from.
+
+use std::time::Duration;
+
+use domain::limits::Limits;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+/// The settings of the HTTP face.
+#[derive(Clone)]
+pub struct Settings {
+    /// The bounds on bodies; the same that the engine keeps.
+    pub limits: Limits,
+    /// Origins whose pages may call the API from a browser, such as
+    /// `https://app.example.com`; none by default.
+    pub cors_origins: Vec<String>,
+    /// Where `/metrics` reads; without it the page answers nothing.
+    pub metrics: Option<PrometheusHandle>,
+    /// How long a connection may take to send the head of a request. An idle
+    /// connection is closed after the same time.
+    pub head_timeout: Duration,
+    /// How long a body may pause; its mean speed has a floor besides, see
+    /// [`SLOWEST_UPLOAD`].
+    pub body_pause: Duration,
+    /// How long open requests may take to end once the server stops.
+    pub drain: Duration,
+}
+
+/// The slowest mean speed of an upload after its first [`Settings::body_pause`],
+/// in bytes a second; what is slower holds a connection for no good reason.
+pub const SLOWEST_UPLOAD: u64 = 1024;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            cors_origins: Vec::new(),
+            metrics: None,
+            head_timeout: Duration::from_secs(30),
+            body_pause: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("limits", &self.limits)
+            .field("cors_origins", &self.cors_origins)
+            .field("metrics", &self.metrics.is_some())
+            .field("head_timeout", &self.head_timeout)
+            .field("body_pause", &self.body_pause)
+            .field("drain", &self.drain)
+            .finish()
+    }
+}
