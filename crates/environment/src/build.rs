@@ -1,0 +1,274 @@
+//! Installing a lock into a folder of its own, whole or not at all.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use domain::Clock;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::bytecode::{self, CompileBytecode, CompileJob};
+use crate::disk::{self, Description, Extent, Lease, Places};
+use crate::error::{Error, Stage};
+use crate::interpreter::Interpreter;
+use crate::lock::Lock;
+use crate::log::{KeptLog, Log};
+use crate::resolve;
+use crate::settings::Limits;
+use crate::uv::{Ended, Uv};
+
+/// One build, by whoever holds the environment's exclusive lock.
+pub(crate) struct Build<'a> {
+    pub(crate) uv: &'a Uv,
+    pub(crate) interpreter: &'a Interpreter,
+    pub(crate) places: &'a Places,
+    pub(crate) limits: &'a Limits,
+    pub(crate) lock: &'a Lock,
+    pub(crate) lease: &'a Lease,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) slots: &'a Semaphore,
+}
+
+/// A half-built environment; removed unless it was finished.
+struct Site {
+    folder: PathBuf,
+    finished: bool,
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if !self.finished {
+            // What can't be removed now is removed at the next start.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+impl Build<'_> {
+    /// Installs, compiles, measures, and gives the environment its name last.
+    pub(crate) async fn run(&self, compiler: &dyn CompileBytecode, log: &Log) -> Result<(), Error> {
+        let began = Instant::now();
+        let mut site = Site { folder: building(self.places, self.lock), finished: false };
+        let fresh = || {
+            if fs::symlink_metadata(&site.folder).is_ok() {
+                fs::remove_dir_all(&site.folder)?;
+            }
+            fs::create_dir(&site.folder)?;
+            // Others must not reach the folder while a part of it is writable
+            // for the sandbox's users.
+            fs::set_permissions(&site.folder, fs::Permissions::from_mode(0o700))?;
+            fs::create_dir(site.folder.join("site"))
+        };
+        fresh().map_err(Error::io("make the folder", &site.folder))?;
+        let log_path = site.folder.join("build.log");
+        let file = File::create(&log_path).map_err(Error::io("write", &log_path))?;
+        let log = KeptLog::into_file(log, file, self.limits.log_bytes);
+        let built = self.fill(&site.folder, compiler, &log, began).await;
+        if let Err(error) = &built {
+            log.line(&format!("the build failed: {error}"));
+            let kept = self.places.failed_log(&self.lock.digest);
+            // The log is a courtesy; the error itself is returned.
+            let _ = fs::rename(&log_path, kept);
+            return built;
+        }
+        self.give_its_name(&site.folder)?;
+        site.finished = true;
+        Ok(())
+    }
+
+    async fn fill(
+        &self,
+        folder: &Path,
+        compiler: &dyn CompileBytecode,
+        log: &KeptLog,
+        began: Instant,
+    ) -> Result<(), Error> {
+        let site = folder.join("site");
+        if !self.lock.packages.is_empty() {
+            self.install(&site, log).await?;
+        }
+        self.measure(&site)?;
+        let bytecode = self.compile(folder, &site, compiler, log).await?;
+        let extent = self.measure(&site)?;
+        let description = Description {
+            lock: self.lock.clone(),
+            bytes: extent.bytes,
+            files: extent.files,
+            bytecode,
+            built_at: self.clock.now(),
+            build_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            uv: self.uv.version().to_owned(),
+        };
+        log.line(&format!("{} files, {} bytes", extent.files, extent.bytes));
+        disk::mark_whole(folder, &description).map_err(Error::io("write to", folder))
+    }
+
+    /// The one place where wheels are unpacked. `--target` with the base
+    /// interpreter: `uv` then starts that interpreter alone, isolated, to ask
+    /// for its tags, and never one that would run the `.pth` files of the
+    /// wheels. For the same reason `--compile-bytecode` is not used.
+    async fn install(&self, site: &Path, log: &KeptLog) -> Result<(), Error> {
+        let limit = self.limits.build_time;
+        let deadline = Instant::now() + limit;
+        let late = |_| Error::TimedOut { stage: Stage::Build, limit };
+        let slot = tokio::time::timeout_at(deadline, self.slots.acquire()).await.map_err(late)?;
+        let parent = self.places.scratch();
+        let scratch = tempfile::tempdir_in(&parent).map_err(Error::io("use", &parent))?;
+        let requirements = scratch.path().join("requirements.txt");
+        fs::write(&requirements, self.lock.text()).map_err(Error::io("write", &requirements))?;
+        let mut command = self.uv.command(scratch.path());
+        self.uv.ask_index(&mut command);
+        command
+            .args(["pip", "install", "--requirements", "requirements.txt", "--require-hashes"])
+            .args(["--only-binary", ":all:", "--no-build", "--no-deps", "--no-sources"])
+            .args(["--link-mode", "hardlink"])
+            .arg("--python")
+            .arg(&self.interpreter.executable)
+            .arg("--target")
+            .arg(site);
+        let held = self.lease.for_a_child().map_err(Error::io("lock", site))?;
+        let watch = self.watch(site);
+        let ended = self.uv.run(command, Some(held), deadline, log, watch).await?;
+        drop(slot);
+        match ended {
+            Ended::Exited(finished) if finished.status.success() => {}
+            Ended::Exited(finished) => return Err(resolve::failure(self.uv, &finished.said)),
+            Ended::OutOfTime => return Err(Error::TimedOut { stage: Stage::Build, limit }),
+            Ended::Stopped(error) => return Err(error),
+        }
+        // `uv` leaves the file by which it locks the target.
+        let _ = fs::remove_file(site.join(".lock"));
+        disk::settle(site).map_err(Error::io("set the modes of", site))
+    }
+
+    async fn compile(
+        &self,
+        folder: &Path,
+        site: &Path,
+        compiler: &dyn CompileBytecode,
+        log: &KeptLog,
+    ) -> Result<u64, Error> {
+        if self.lock.packages.is_empty() {
+            return Ok(0);
+        }
+        let output = folder.join("bytecode");
+        let open = || {
+            fs::create_dir(&output)?;
+            fs::set_permissions(&output, fs::Permissions::from_mode(0o777))
+        };
+        open().map_err(Error::io("make the folder", &output))?;
+        let job = CompileJob { interpreter: self.interpreter, site, output: &output };
+        compiler.compile(&job).await.map_err(Error::Bytecode)?;
+        self.measure(&output)?;
+        let adopt = || -> io::Result<u64> {
+            let adopted = bytecode::adopt(&output, site)?;
+            fs::remove_dir_all(&output)?;
+            disk::settle(site)?;
+            Ok(adopted)
+        };
+        let adopted = adopt().map_err(Error::io("adopt the bytecode in", &output))?;
+        log.line(&format!("{adopted} modules compiled in the sandbox"));
+        Ok(adopted)
+    }
+
+    fn most(&self) -> Extent {
+        Extent { bytes: self.limits.environment_bytes, files: self.limits.environment_files }
+    }
+
+    fn measure(&self, folder: &Path) -> Result<Extent, Error> {
+        let found = disk::extent(folder, self.most());
+        within(found, self.most())?;
+        Ok(found)
+    }
+
+    /// Ends when what `uv` unpacks exceeds the limits: in its cache, where it
+    /// does so first, or in the environment.
+    fn watch(&self, site: &Path) -> impl Future<Output = Error> + use<> {
+        let (site, cache) = (site.to_path_buf(), self.uv.cache().to_path_buf());
+        let most = self.most();
+        // Builds that run beside this one unpack into the same cache.
+        let beside = self.limits.parallel_builds.max(1) as u64;
+        let known = unpacked(&cache);
+        async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                let (site, cache, known) = (site.clone(), cache.clone(), known.clone());
+                let look = move || {
+                    within(disk::extent(&site, most), most)?;
+                    let mut grown = Extent::default();
+                    let most = Extent { bytes: most.bytes * beside, files: most.files * beside };
+                    for folder in unpacked(&cache).difference(&known) {
+                        let found = disk::extent(folder, most);
+                        grown.bytes += found.bytes;
+                        grown.files += found.files;
+                    }
+                    within(grown, most)
+                };
+                if let Ok(Err(error)) = tokio::task::spawn_blocking(look).await {
+                    return error;
+                }
+            }
+        }
+    }
+
+    /// The rename is what makes an environment exist, so everything that it
+    /// names is on the disk before.
+    fn give_its_name(&self, folder: &Path) -> Result<(), Error> {
+        let name = self.places.folder(&self.lock.digest);
+        let publish = || -> io::Result<()> {
+            disk::note_use_in(folder, self.clock.now());
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+            rustix::fs::syncfs(File::open(folder)?)?;
+            if fs::symlink_metadata(&name).is_ok() {
+                // A folder without the mark of a whole one.
+                fs::remove_dir_all(&name)?;
+            }
+            fs::rename(folder, &name)?;
+            File::open(&self.places.root)?.sync_all()
+        };
+        publish().map_err(Error::io("finish", &name))
+    }
+}
+
+/// Where an environment lies while it is built.
+fn building(places: &Places, lock: &Lock) -> PathBuf {
+    places.root.join(format!("{BUILDING}{}", lock.digest.hex()))
+}
+
+/// What the names of half-built environments start with.
+pub(crate) const BUILDING: &str = "building-";
+
+fn within(found: Extent, most: Extent) -> Result<(), Error> {
+    if found.bytes > most.bytes {
+        return Err(Error::TooLarge { limit_bytes: most.bytes, measured_bytes: found.bytes });
+    }
+    if found.files > most.files {
+        return Err(Error::TooManyFiles { limit: most.files, measured: found.files });
+    }
+    Ok(())
+}
+
+/// The folders of `uv`'s cache that hold unpacked wheels, and those that it is
+/// unpacking into.
+fn unpacked(cache: &Path) -> HashSet<PathBuf> {
+    let named = |entry: &fs::DirEntry, start: &str| {
+        let name: OsString = entry.file_name();
+        name.to_str().is_some_and(|name| name.starts_with(start))
+    };
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders = HashSet::new();
+    for entry in entries(cache) {
+        if named(&entry, ".tmp") {
+            folders.insert(entry.path());
+        } else if named(&entry, "archive-") {
+            folders.extend(entries(&entry.path()).map(|entry| entry.path()));
+        }
+    }
+    folders
+}
