@@ -1,0 +1,93 @@
+//! The port: what a broker does for engine and workers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{CompanyId, TaskId, Timestamp};
+
+use crate::{
+    Admission, Depths, Ended, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work,
+};
+
+/// Queue order, wake-ups, live events and completion, behind one trait.
+///
+/// The life of a task here: [`admit`](Self::admit) before its row is written,
+/// [`enqueue`](Self::enqueue) after the commit (or
+/// [`take_directly`](Self::take_directly) before it, where a slot is free),
+/// [`take`](Self::take) by a worker, then exactly one of
+/// [`settle`](Self::settle), [`hand_back`](Self::hand_back) or
+/// [`remove`](Self::remove). A retry is `settle`, then `enqueue` with a later
+/// `available_at`.
+#[async_trait]
+pub trait Broker: Send + Sync + std::fmt::Debug {
+    /// Reserves a place in the queue, to be held until the task was enqueued
+    /// or its row was refused. [`Error::Full`] where as many wait as may.
+    async fn admit(&self) -> Result<Admission, Error>;
+
+    /// Puts a task of the database in order. Does nothing where it waits or
+    /// runs already, so that the reaper may announce it again. Bounded by
+    /// [`admit`](Self::admit), not here: what was accepted is never refused.
+    async fn enqueue(&self, task: Queued) -> Result<(), Error>;
+
+    /// Gives the task a free slot at once if nobody is ahead of it: `true`,
+    /// and it counts as running. Otherwise it is not kept, and is enqueued
+    /// after the commit of its row. [`remove`](Self::remove) takes it back
+    /// where the row can't be written.
+    async fn take_directly(&self, task: Queued, want: Want) -> Result<bool, Error>;
+
+    /// The next task in order that may run in the slot that is offered.
+    async fn take(&self, want: Want) -> Result<Option<Queued>, Error>;
+
+    /// A taken task left its slot after `actual_ms`: its company's account is
+    /// corrected from the predicted to this time.
+    async fn settle(&self, task: TaskId, actual_ms: f64) -> Result<(), Error>;
+
+    /// Puts a taken task back to its old place, free of charge; `false` where
+    /// it was not running.
+    async fn hand_back(&self, task: TaskId) -> Result<bool, Error>;
+
+    /// Forgets a task, waiting or running, free of charge; `false` where it
+    /// was not known.
+    async fn remove(&self, task: TaskId) -> Result<bool, Error>;
+
+    /// How many tasks of the own company and class are ahead; `None` where it
+    /// does not wait, or is another company's.
+    async fn position(&self, company: CompanyId, task: TaskId) -> Result<Option<u64>, Error>;
+
+    /// How many wait and run, by class and by company.
+    async fn depths(&self) -> Result<Depths, Error>;
+
+    /// When the next delayed task becomes available, to arm a timer by: no
+    /// wake-up is sent at that time.
+    async fn next_available_at(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// Wakes its holder whenever [`take`](Self::take) may have something new.
+    fn work(&self) -> Work;
+
+    /// Tells whoever watches `topic` or its company. Costs a look-up where
+    /// nobody does.
+    fn publish(&self, topic: Topic, event: LiveEvent);
+
+    /// Everything published on `topic` from now on.
+    fn subscribe(&self, topic: Topic) -> Subscription;
+
+    /// Everything published on any topic of a company from now on.
+    fn subscribe_company(&self, company: CompanyId) -> Subscription;
+
+    /// Tells whoever waits for the task's end, once its end is stored.
+    fn ended(&self, task: TaskId, ended: Ended);
+
+    /// The end of a task. Made before the task's state is read, it can't miss
+    /// the end; only ends that come after are told.
+    fn wait_ended(&self, task: TaskId) -> Waiter<Ended>;
+
+    /// Tells the worker that runs the task to stop it; `false` where none
+    /// listens here.
+    fn request_cancel(&self, task: TaskId) -> bool;
+
+    /// The request to cancel a task; made by its worker before the claim.
+    fn cancellations(&self, task: TaskId) -> Waiter<()>;
+}
+
+/// A handle to the broker that was chosen.
+pub type Handle = Arc<dyn Broker>;

@@ -1,0 +1,173 @@
+//! The broker of one process: an order behind a lock, and channels.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use domain::{Clock, CompanyId, TaskId, Timestamp};
+use tokio::sync::watch;
+
+use crate::live::Topics;
+use crate::order::Order;
+use crate::waiting::{Waiters, lock};
+use crate::{
+    Admission, Broker, Depths, Ended, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want,
+    Work,
+};
+
+/// What the broker is built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many tasks may wait at once, over all companies.
+    pub queued_tasks: u64,
+}
+
+impl From<&domain::limits::Limits> for Settings {
+    fn from(limits: &domain::limits::Limits) -> Self {
+        Self { queued_tasks: limits.queued_tasks }
+    }
+}
+
+/// A broker that lives and dies with the process.
+pub struct InProcess {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    order: Mutex<Order>,
+    /// Places promised to tasks whose rows are being written.
+    reserved: Arc<AtomicU64>,
+    changes: watch::Sender<u64>,
+    topics: Topics,
+    endings: Waiters<Ended>,
+    cancellations: Waiters<()>,
+}
+
+impl InProcess {
+    /// An empty broker.
+    #[must_use]
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            settings,
+            clock,
+            order: Mutex::new(Order::default()),
+            reserved: Arc::default(),
+            changes: watch::Sender::new(0),
+            topics: Topics::default(),
+            endings: Waiters::new(),
+            cancellations: Waiters::new(),
+        }
+    }
+
+    fn announce_work(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+impl fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InProcess").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Broker for InProcess {
+    async fn admit(&self) -> Result<Admission, Error> {
+        let order = lock(&self.order);
+        // Counted under the lock of the order, so that two callers can't both
+        // have the last place.
+        let queued = order.waiting() + self.reserved.load(Ordering::SeqCst);
+        let limit = self.settings.queued_tasks;
+        if queued >= limit {
+            return Err(Error::Full { queued, limit });
+        }
+        self.reserved.fetch_add(1, Ordering::SeqCst);
+        let reserved = Arc::clone(&self.reserved);
+        Ok(Admission::new(move || {
+            reserved.fetch_sub(1, Ordering::SeqCst);
+        }))
+    }
+
+    async fn enqueue(&self, task: Queued) -> Result<(), Error> {
+        let added = lock(&self.order).enqueue(task, self.clock.now());
+        if added {
+            self.announce_work();
+        }
+        Ok(())
+    }
+
+    async fn take_directly(&self, task: Queued, want: Want) -> Result<bool, Error> {
+        Ok(lock(&self.order).take_directly(task, want, self.clock.now()))
+    }
+
+    async fn take(&self, want: Want) -> Result<Option<Queued>, Error> {
+        Ok(lock(&self.order).take(want, self.clock.now()))
+    }
+
+    async fn settle(&self, task: TaskId, actual_ms: f64) -> Result<(), Error> {
+        let settled = lock(&self.order).settle(task, actual_ms, self.clock.now());
+        if settled {
+            self.announce_work();
+        }
+        Ok(())
+    }
+
+    async fn hand_back(&self, task: TaskId) -> Result<bool, Error> {
+        let handed_back = lock(&self.order).hand_back(task, self.clock.now());
+        if handed_back {
+            self.announce_work();
+        }
+        Ok(handed_back)
+    }
+
+    async fn remove(&self, task: TaskId) -> Result<bool, Error> {
+        let removed = lock(&self.order).remove(task, self.clock.now());
+        if removed {
+            self.announce_work();
+        }
+        Ok(removed)
+    }
+
+    async fn position(&self, company: CompanyId, task: TaskId) -> Result<Option<u64>, Error> {
+        Ok(lock(&self.order).position(company, task))
+    }
+
+    async fn depths(&self) -> Result<Depths, Error> {
+        Ok(lock(&self.order).depths())
+    }
+
+    async fn next_available_at(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(lock(&self.order).next_available_at())
+    }
+
+    fn work(&self) -> Work {
+        Work::new(self.changes.subscribe())
+    }
+
+    fn publish(&self, topic: Topic, event: LiveEvent) {
+        self.topics.publish(topic, event);
+    }
+
+    fn subscribe(&self, topic: Topic) -> Subscription {
+        self.topics.subscribe(topic)
+    }
+
+    fn subscribe_company(&self, company: CompanyId) -> Subscription {
+        self.topics.subscribe_company(company)
+    }
+
+    fn ended(&self, task: TaskId, ended: Ended) {
+        self.endings.tell(task, &ended);
+    }
+
+    fn wait_ended(&self, task: TaskId) -> Waiter<Ended> {
+        self.endings.register(task)
+    }
+
+    fn request_cancel(&self, task: TaskId) -> bool {
+        self.cancellations.tell(task, &()) > 0
+    }
+
+    fn cancellations(&self, task: TaskId) -> Waiter<()> {
+        self.cancellations.register(task)
+    }
+}

@@ -1,0 +1,135 @@
+//! Live events: told to whoever watches now, kept for nobody.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+
+use domain::CompanyId;
+use serde_json::Value;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::waiting::{OnDrop, lock};
+
+/// How many events a slow reader may be behind before it misses some.
+pub const BUFFER: usize = 128;
+
+/// Where events about one thing are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Topic {
+    /// The company that the thing belongs to.
+    pub company: CompanyId,
+    /// Id of a task, deployment …
+    pub resource: Uuid,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveEvent {
+    /// The event's name in streams: `task.completed`, `progress`, `log` …
+    pub kind: Cow<'static, str>,
+    /// What there is to tell.
+    pub data: Value,
+    /// Its number in the company's durable events; absent for what is kept
+    /// nowhere (progress, log lines).
+    pub seq: Option<i64>,
+}
+
+/// What a subscription yields.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    /// An event, and where it was published.
+    Event(Topic, Arc<LiveEvent>),
+    /// The reader was too slow and this many events are lost to it: it reads
+    /// the present state anew, and tells its own reader to (`reset`).
+    Lagged(u64),
+}
+
+/// Events from the moment of subscribing on, in the order of publishing.
+#[derive(Debug)]
+pub struct Subscription {
+    // Declared first: the receiver must be gone when the topic is asked
+    // whether anybody still listens.
+    receiver: broadcast::Receiver<(Topic, Arc<LiveEvent>)>,
+    _registered: OnDrop,
+}
+
+impl Subscription {
+    /// The next event; `None` where the broker is gone.
+    pub async fn next(&mut self) -> Option<Received> {
+        match self.receiver.recv().await {
+            Ok((topic, event)) => Some(Received::Event(topic, event)),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Received::Lagged(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+type Channels<K> = Arc<Mutex<HashMap<K, broadcast::Sender<(Topic, Arc<LiveEvent>)>>>>;
+
+/// The topics and companies that somebody watches.
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    by_topic: Channels<Topic>,
+    by_company: Channels<CompanyId>,
+}
+
+impl Topics {
+    pub(crate) fn publish(&self, topic: Topic, event: LiveEvent) {
+        let one = lock(&self.by_topic).get(&topic).cloned();
+        let all = lock(&self.by_company).get(&topic.company).cloned();
+        if one.is_none() && all.is_none() {
+            return;
+        }
+        let event = Arc::new(event);
+        for channel in [one, all].into_iter().flatten() {
+            // The last reader may just have left; then nobody misses it.
+            let _ = channel.send((topic, Arc::clone(&event)));
+        }
+    }
+
+    pub(crate) fn subscribe(&self, topic: Topic) -> Subscription {
+        subscribe(&self.by_topic, topic)
+    }
+
+    pub(crate) fn subscribe_company(&self, company: CompanyId) -> Subscription {
+        subscribe(&self.by_company, company)
+    }
+}
+
+fn subscribe<K>(channels: &Channels<K>, key: K) -> Subscription
+where
+    K: Copy + Eq + Hash + Send + Sync + 'static,
+{
+    let receiver =
+        lock(channels).entry(key).or_insert_with(|| broadcast::channel(BUFFER).0).subscribe();
+    let channels = Arc::clone(channels);
+    let leave = OnDrop::new(move || {
+        let mut channels = lock(&channels);
+        if channels.get(&key).is_some_and(|channel| channel.receiver_count() == 0) {
+            channels.remove(&key);
+        }
+    });
+    Subscription { receiver, _registered: leave }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_disappears_with_its_last_watcher() {
+        let topics = Topics::default();
+        let topic = Topic { company: CompanyId::new(), resource: Uuid::nil() };
+        let first = topics.subscribe(topic);
+        let second = topics.subscribe(topic);
+        let all = topics.subscribe_company(topic.company);
+        drop(first);
+        assert_eq!(lock(&topics.by_topic).len(), 1);
+        drop(second);
+        drop(all);
+        assert_eq!(lock(&topics.by_topic).len(), 0);
+        assert_eq!(lock(&topics.by_company).len(), 0);
+    }
+}

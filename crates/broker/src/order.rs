@@ -1,0 +1,316 @@
+//! Who runs next: values in, a decision out; no clock and no waiting.
+//!
+//! Companies share the workers by weighted fair queueing in worker-seconds.
+//! Each has an account ([`account`]) of the time it was given, divided by its
+//! weight; whoever's account is lowest is next. A dispatch charges the time
+//! that is predicted ([`estimate`]), [`Order::settle`] corrects it to the time
+//! that was used. A company that comes back after it had nothing to run is
+//! lifted to the level of those that compete, so that idling earns nothing.
+//! The scheme is start-time fair queueing (Goyal, Vin, Cheng 1996) with the
+//! correction added.
+//!
+//! Within a company `high_priority` goes first, then `default`, then
+//! `long_running`; a class that the ones before it would starve is served
+//! once they used [`company::SHARE`] times what its next task will.
+
+pub mod account;
+pub mod company;
+pub mod estimate;
+pub mod ranked;
+
+use std::collections::{BTreeSet, HashMap};
+
+use domain::task::QueueClass;
+use domain::{CompanyId, TaskId, Timestamp};
+
+use crate::{ClassDepth, CompanyDepth, Depths, Queued, Want};
+use account::{Charge, Tag};
+use company::{Company, Turn};
+use estimate::Estimates;
+use ranked::Key;
+
+/// The whole queue: what waits, what runs, and the accounts of companies.
+#[derive(Debug, Default)]
+pub struct Order {
+    tasks: HashMap<TaskId, Entry>,
+    /// Accounts outlive the tasks: what a company used must be remembered
+    /// when it comes back a second later.
+    companies: HashMap<CompanyId, Company>,
+    /// Companies that could run a task now.
+    any: BTreeSet<Turn>,
+    /// Companies that could run a task now that is not `long_running`.
+    short: BTreeSet<Turn>,
+    delayed: BTreeSet<(Timestamp, TaskId)>,
+    oldest: [BTreeSet<(Timestamp, TaskId)>; 3],
+    running: [u64; 3],
+    /// The highest account that was ever served first.
+    floor: Tag,
+    dispatched: u64,
+    estimates: Estimates,
+}
+
+#[derive(Debug)]
+struct Entry {
+    queued: Queued,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Ready,
+    Delayed,
+    Running(Charge),
+}
+
+impl Order {
+    /// How many tasks wait, delayed ones included.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.oldest.iter().map(|class| class.len() as u64).sum()
+    }
+
+    /// Adds a task; `false` where it waits or runs already.
+    pub fn enqueue(&mut self, task: Queued, now: Timestamp) -> bool {
+        if self.tasks.contains_key(&task.task) {
+            return false;
+        }
+        let company = self.companies.entry(task.company).or_default();
+        company.configure(task.company_weight, task.max_running);
+        company.insert(task.class, key(&task), task.available_at > now);
+        self.oldest[index(task.class)].insert((task.submitted_at, task.task));
+        let place = if task.available_at > now {
+            self.delayed.insert((task.available_at, task.task));
+            Place::Delayed
+        } else {
+            Place::Ready
+        };
+        self.tasks.insert(task.task, Entry { queued: task, place });
+        self.refresh(task.company, now);
+        true
+    }
+
+    /// The next task that may have the slot, now running.
+    pub fn take(&mut self, want: Want, now: Timestamp) -> Option<Queued> {
+        self.promote(now);
+        let (turn, task) = self.next(want)?;
+        Some(self.dispatch(turn, task, now))
+    }
+
+    /// Gives `task` the slot where it would be the next in order, without
+    /// ever having waited; otherwise it is not kept.
+    pub fn take_directly(&mut self, task: Queued, want: Want, now: Timestamp) -> bool {
+        if task.available_at > now || !self.enqueue(task, now) {
+            return false;
+        }
+        self.promote(now);
+        match self.next(want) {
+            Some((turn, next)) if next == task.task => {
+                self.dispatch(turn, next, now);
+                true
+            }
+            _ => {
+                self.remove(task.task, now);
+                false
+            }
+        }
+    }
+
+    /// Ends a running task's use of its slot; `false` where it doesn't run.
+    pub fn settle(&mut self, task: TaskId, actual_ms: f64, now: Timestamp) -> bool {
+        let Some((queued, charge)) = self.stop(task) else { return false };
+        self.tasks.remove(&task);
+        self.estimates.learn(queued.version, actual_ms);
+        if let Some(company) = self.companies.get_mut(&queued.company) {
+            company.account.settle(charge, actual_ms);
+        }
+        self.refresh(queued.company, now);
+        true
+    }
+
+    /// Puts a running task back to its place; `false` where it doesn't run.
+    pub fn hand_back(&mut self, task: TaskId, now: Timestamp) -> bool {
+        let Some((queued, charge)) = self.stop(task) else { return false };
+        if let Some(company) = self.companies.get_mut(&queued.company) {
+            company.account.refund(charge);
+            company.insert(queued.class, key(&queued), false);
+        }
+        self.oldest[index(queued.class)].insert((queued.submitted_at, task));
+        self.tasks.insert(task, Entry { queued, place: Place::Ready });
+        self.refresh(queued.company, now);
+        true
+    }
+
+    /// Forgets a task wherever it is; `false` where it is not known.
+    pub fn remove(&mut self, task: TaskId, now: Timestamp) -> bool {
+        if let Some((queued, charge)) = self.stop(task) {
+            if let Some(company) = self.companies.get_mut(&queued.company) {
+                company.account.refund(charge);
+            }
+            self.tasks.remove(&task);
+            self.refresh(queued.company, now);
+            return true;
+        }
+        let Some(entry) = self.tasks.remove(&task) else { return false };
+        let queued = entry.queued;
+        if let Some(company) = self.companies.get_mut(&queued.company) {
+            company.forget(queued.class, key(&queued));
+        }
+        self.delayed.remove(&(queued.available_at, task));
+        self.oldest[index(queued.class)].remove(&(queued.submitted_at, task));
+        self.refresh(queued.company, now);
+        true
+    }
+
+    /// How many of the company's tasks of its class are ahead of the task,
+    /// delayed ones included; `None` where it doesn't wait.
+    #[must_use]
+    pub fn position(&self, company: CompanyId, task: TaskId) -> Option<u64> {
+        let entry = self.tasks.get(&task).filter(|entry| entry.queued.company == company)?;
+        if matches!(entry.place, Place::Running(_)) {
+            return None;
+        }
+        Some(self.companies.get(&company)?.ahead_of(entry.queued.class, key(&entry.queued)))
+    }
+
+    /// How many wait and run.
+    #[must_use]
+    pub fn depths(&self) -> Depths {
+        let classes = QueueClass::ALL.iter().map(|&class| ClassDepth {
+            class,
+            waiting: self.oldest[index(class)].len() as u64,
+            running: self.running[index(class)],
+            oldest_submitted_at: self.oldest[index(class)].first().map(|(at, _)| *at),
+        });
+        let mut companies: Vec<_> = self
+            .companies
+            .iter()
+            .map(|(id, company)| CompanyDepth {
+                company: *id,
+                waiting: company.waiting(),
+                running: company.account.running(),
+            })
+            .filter(|depth| depth.waiting + depth.running > 0)
+            .collect();
+        companies.sort_by_key(|depth| depth.company);
+        Depths { classes: classes.collect(), companies }
+    }
+
+    /// When the next delayed task becomes available.
+    #[must_use]
+    pub fn next_available_at(&self) -> Option<Timestamp> {
+        self.delayed.first().map(|(at, _)| *at)
+    }
+
+    /// The worker time in milliseconds that a company was given so far,
+    /// predictions of what runs included.
+    #[must_use]
+    pub fn given_ms(&self, company: CompanyId) -> f64 {
+        self.companies.get(&company).map_or(0.0, |company| company.account.given_ms())
+    }
+
+    fn next(&self, want: Want) -> Option<(Turn, TaskId)> {
+        let turn = *if want.allow_long { &self.any } else { &self.short }.first()?;
+        let company = self.companies.get(&turn.company)?;
+        let task = company.next(want.allow_long, |task| self.predicted_ms(task))?;
+        Some((turn, task))
+    }
+
+    fn predicted_ms(&self, task: TaskId) -> f64 {
+        self.tasks.get(&task).map_or(0.0, |entry| self.estimates.predict(&entry.queued))
+    }
+
+    fn dispatch(&mut self, turn: Turn, task: TaskId, now: Timestamp) -> Queued {
+        let entry = self.tasks.get_mut(&task).expect("the company listed a task that is known");
+        let company = self.companies.get_mut(&turn.company).expect("a company with a turn exists");
+        let queued = entry.queued;
+        let predicted_ms = self.estimates.predict(&queued);
+        if self.any.first() == Some(&turn) {
+            self.floor = self.floor.max(company.account.received(now));
+        }
+        self.dispatched += 1;
+        company.serve(queued.class, key(&queued), predicted_ms, self.dispatched);
+        entry.place = Place::Running(company.account.charge(predicted_ms, now));
+        self.oldest[index(queued.class)].remove(&(queued.submitted_at, task));
+        self.running[index(queued.class)] += 1;
+        self.refresh(turn.company, now);
+        queued
+    }
+
+    /// Takes a running task off the books of its class; what is left to do is
+    /// its company's account.
+    fn stop(&mut self, task: TaskId) -> Option<(Queued, Charge)> {
+        let entry = self.tasks.get(&task)?;
+        let Place::Running(charge) = entry.place else { return None };
+        self.running[index(entry.queued.class)] -= 1;
+        Some((entry.queued, charge))
+    }
+
+    /// Makes delayed tasks available whose time has come.
+    fn promote(&mut self, now: Timestamp) {
+        while let Some(&(at, task)) = self.delayed.first() {
+            if at > now {
+                return;
+            }
+            self.delayed.remove(&(at, task));
+            if let Some(entry) = self.tasks.get_mut(&task) {
+                entry.place = Place::Ready;
+                let queued = entry.queued;
+                if let Some(company) = self.companies.get_mut(&queued.company) {
+                    company.make_available(queued.class, key(&queued));
+                }
+                self.refresh(queued.company, now);
+            }
+        }
+    }
+
+    /// Gives a company its turn by its account, or takes it away where it has
+    /// nothing that may run.
+    fn refresh(&mut self, id: CompanyId, now: Timestamp) {
+        let Some(company) = self.companies.get(&id) else { return };
+        let before = company.turn;
+        let (any, short) = company.competes();
+        if let Some(turn) = before {
+            self.any.remove(&turn);
+            self.short.remove(&turn);
+        }
+        let level = (any && before.is_none()).then(|| self.level(now));
+        let Some(company) = self.companies.get_mut(&id) else { return };
+        if let Some(level) = level {
+            company.account.lift(level, now);
+        }
+        company.turn = any.then(|| company.turn_at(id));
+        if let Some(turn) = company.turn {
+            self.any.insert(turn);
+            if short {
+                self.short.insert(turn);
+            }
+        }
+    }
+
+    /// Where a company enters that begins to compete: what the first in line
+    /// has really received, and never behind it, so that a newcomer's single
+    /// task is not kept waiting by predictions that are corrected later.
+    fn level(&self, now: Timestamp) -> Tag {
+        match self.any.first().and_then(|turn| Some((turn, self.companies.get(&turn.company)?))) {
+            Some((turn, first)) => self.floor.max(first.account.received(now)).min(turn.tag),
+            None => self.floor,
+        }
+    }
+}
+
+/// `high_priority` is first in, first out; the others go by priority before.
+fn key(queued: &Queued) -> Key {
+    let rank = match queued.class {
+        QueueClass::HighPriority => 0,
+        QueueClass::Default | QueueClass::LongRunning => 9 - u8::from(queued.priority),
+    };
+    Key { rank, submitted_at: queued.submitted_at, task: queued.task }
+}
+
+const fn index(class: QueueClass) -> usize {
+    match class {
+        QueueClass::HighPriority => 0,
+        QueueClass::Default => 1,
+        QueueClass::LongRunning => 2,
+    }
+}

@@ -1,0 +1,80 @@
+//! What is queued, what is wanted, and how much waits.
+
+use domain::task::{Priority, QueueClass};
+use domain::{CompanyId, TaskId, Timestamp, VersionId};
+
+/// A task as the queue knows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Queued {
+    /// The owning company.
+    pub company: CompanyId,
+    /// The company's share of the workers against the others'; at least 1.
+    /// The value of the task that was enqueued last counts.
+    pub company_weight: u32,
+    /// How many tasks of the company may run at once. The value of the task
+    /// that was enqueued last counts.
+    pub max_running: Option<u32>,
+    /// Its id.
+    pub task: TaskId,
+    /// The version it runs; predictions are kept by version.
+    pub version: VersionId,
+    /// Its queue.
+    pub class: QueueClass,
+    /// Its place among its company's tasks of `default` and `long_running`.
+    pub priority: Priority,
+    /// How long it is expected to take, in milliseconds.
+    pub expected_ms: f64,
+    /// When it was accepted; with its id this is its place in line.
+    pub submitted_at: Timestamp,
+    /// Before this instant it is not given out.
+    pub available_at: Timestamp,
+}
+
+/// The slot that a worker offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// Whether a `long_running` task may have it.
+    pub allow_long: bool,
+}
+
+impl Want {
+    /// A slot of a worker that has `free` of `total` left. `long_running`
+    /// never takes the last one, except of a worker that has only one.
+    #[must_use]
+    pub fn slot(free: u32, total: u32) -> Self {
+        Self { allow_long: free > 1 || total == 1 }
+    }
+}
+
+/// How much waits and runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Depths {
+    /// All three classes, in their order.
+    pub classes: Vec<ClassDepth>,
+    /// Companies that have something waiting or running, by id.
+    pub companies: Vec<CompanyDepth>,
+}
+
+/// One class over all companies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassDepth {
+    /// The class.
+    pub class: QueueClass,
+    /// Tasks that wait, delayed ones included.
+    pub waiting: u64,
+    /// Tasks that run.
+    pub running: u64,
+    /// When the oldest of those that wait was accepted.
+    pub oldest_submitted_at: Option<Timestamp>,
+}
+
+/// One company over all classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompanyDepth {
+    /// The company.
+    pub company: CompanyId,
+    /// Tasks that wait, delayed ones included.
+    pub waiting: u64,
+    /// Tasks that run.
+    pub running: u64,
+}
