@@ -1,1 +1,20 @@
-//! Objects (archives, large results, artifacts) in a directory.
+//! Objects: archives, large results, artifacts, uploaded files, logs.
+//!
+//! Every object lies under a [`Key`], which carries its company: no caller can
+//! forget it. Content that is named by its own SHA-256 is hashed while it is
+//! written and checked while it is read. What a write returned for is durable
+//! and whole; what it did not return for leaves nothing that a reader sees.
+//!
+//! [`directory::Directory`] keeps objects in a folder.
+
+mod blobs;
+pub mod directory;
+pub mod error;
+pub mod key;
+mod reader;
+
+pub use blobs::{Blobs, Handle, Listed, Source, Stored};
+pub use directory::Directory;
+pub use error::Error;
+pub use key::{Area, Key, Name};
+pub use reader::Reader;
