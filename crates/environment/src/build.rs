@@ -126,7 +126,7 @@ impl Build<'_> {
         self.uv.ask_index(&mut command);
         command
             .args(["pip", "install", "--requirements", "requirements.txt", "--require-hashes"])
-            .args(["--only-binary", ":all:", "--no-build", "--no-deps", "--no-sources"])
+            .args(["--only-binary", ":all:", "--no-deps", "--no-sources"])
             .args(["--link-mode", "hardlink"])
             .arg("--python")
             .arg(&self.interpreter.executable)

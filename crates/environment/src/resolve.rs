@@ -14,8 +14,6 @@ use crate::uv::{Ended, Uv};
 /// One question to `uv`.
 pub(crate) struct Question<'a> {
     pub(crate) interpreter: &'a Interpreter,
-    /// Another version than the interpreter's, to learn what it could have.
-    pub(crate) as_if: Option<String>,
     pub(crate) requirements: &'a [String],
     /// Versions to keep to where the requirements admit them.
     pub(crate) preferences: &'a [Locked],
@@ -31,7 +29,6 @@ impl<'a> Question<'a> {
     pub(crate) fn new(interpreter: &'a Interpreter, requirements: &'a [String]) -> Self {
         Self {
             interpreter,
-            as_if: None,
             requirements,
             preferences: &[],
             alone: false,
@@ -73,12 +70,9 @@ pub(crate) async fn ask(
     uv.ask_index(&mut command);
     command
         .args(["pip", "compile", "requirements.in", "--output-file", "pylock.toml"])
-        .args(["--only-binary", ":all:", "--no-build", "--no-sources", "--no-header"])
+        .args(["--only-binary", ":all:", "--no-sources", "--no-header"])
         .arg("--python")
         .arg(&question.interpreter.executable);
-    if let Some(version) = &question.as_if {
-        command.args(["--python-version", version]);
-    }
     if question.hashes {
         command.arg("--generate-hashes");
     }

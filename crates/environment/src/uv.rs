@@ -123,6 +123,7 @@ impl Uv {
             .env("LANG", "C.UTF-8")
             .env("UV_CACHE_DIR", &self.cache)
             .env("UV_NO_PROGRESS", "1")
+            .env("UV_HTTP_RETRIES", "2")
             .env("UV_PYTHON_DOWNLOADS", "never")
             .args(["--no-config", "--color", "never"])
             .current_dir(scratch)
