@@ -1,5 +1,7 @@
 //! Deployments: their stages, and the version that a good one ends in.
 
+pub(crate) mod numbers;
+
 use async_trait::async_trait;
 use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId, Timestamp, UserId, VersionId};
 use serde::{Deserialize, Serialize};

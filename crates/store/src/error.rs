@@ -21,6 +21,14 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// `DATABASE_URL` names no database that this build can use.
+    #[error("expected a database URL such as {expected}, found {found}")]
+    Url {
+        /// What it is; not the URL, which may hold a password.
+        found: &'static str,
+        /// What would do.
+        expected: &'static str,
+    },
     /// The database is closed: the process is shutting down.
     #[error("the database is closed")]
     Closed,

@@ -7,6 +7,9 @@ use domain::{CompanyId, Digest, UserId};
 
 use crate::Error;
 
+/// For how long a key stands, from its reservation.
+pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A key that a caller sent, and what it was sent with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -36,7 +39,7 @@ pub enum Reservation {
     Mismatch,
 }
 
-/// Keys of a company. They are kept for a day.
+/// Keys of a company, kept for [`KEPT`].
 #[async_trait]
 pub trait Idempotency: Send + Sync {
     /// Reserves a key. A reservation that was never answered (a crash) gives

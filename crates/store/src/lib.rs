@@ -15,15 +15,18 @@ pub mod events;
 pub mod files;
 pub mod functions;
 pub mod idempotency;
+pub mod migrate;
 pub mod operator;
 pub mod page;
 pub mod sqlite;
 pub mod tasks;
+pub mod url;
 
 use std::sync::Arc;
 
 pub use accounts::Accounts;
 pub use deployments::Deployments;
+use domain::Clock;
 pub use domain::CompanyId;
 pub use error::Error;
 pub use events::Events;
@@ -33,6 +36,22 @@ pub use idempotency::Idempotency;
 pub use operator::Operator;
 pub use page::{Cursor, Page};
 pub use tasks::Tasks;
+
+/// Opens the database that `url` names (see [`url::parse`]). It keeps its own
+/// time by `clock`, with which leases compare.
+pub async fn open(
+    url: &str,
+    clock: Arc<dyn Clock>,
+    options: sqlite::Options,
+) -> Result<Handle, Error> {
+    match url::parse(url)? {
+        url::Location::Sqlite(path) => {
+            let open = move || sqlite::open(&path, clock, options);
+            // Migrations may take as long as they take.
+            tokio::task::spawn_blocking(open).await.unwrap_or(Err(Error::Closed))
+        }
+    }
+}
 
 /// All repositories over one database.
 pub trait Store:

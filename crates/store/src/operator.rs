@@ -35,7 +35,8 @@ pub struct Queued {
 pub struct Reaped {
     /// The attempt that was lost.
     pub lease: Lease,
-    /// `queued` again, or `failed` past its attempts.
+    /// `queued` again, `failed` past its attempts, or `cancelled` where that
+    /// was asked for.
     pub state: State,
     /// The task as the broker orders it, where it is queued again.
     pub queued: Option<Queued>,

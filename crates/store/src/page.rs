@@ -15,3 +15,13 @@ pub struct Page<T> {
     /// Where the next page starts; `None` on the last.
     pub next: Option<Cursor>,
 }
+
+/// The page of `found`, which was read up to one item past `limit` to learn
+/// whether there is a next one.
+pub(crate) fn paged<T>(mut found: Vec<T>, limit: u32, id: impl Fn(&T) -> Uuid) -> Page<T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| Cursor(id(last)));
+    Page { items: found, next }
+}

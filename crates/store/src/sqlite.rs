@@ -1,1 +1,92 @@
 //! SQLite: one writer thread that commits in groups, readers beside it.
+
+mod accounts;
+mod attempts;
+mod deployments;
+mod events;
+mod files;
+mod functions;
+mod idempotency;
+mod migrate;
+mod operator;
+mod readers;
+mod rows;
+mod tasks;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Clock;
+use rusqlite::Connection;
+
+pub use migrate::{migrate, status};
+
+use crate::{Error, Handle};
+use readers::Readers;
+use rows::Failure;
+use writer::Writer;
+
+/// How a SQLite database is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether missing migrations are applied (an embedded server) or the
+    /// database is refused for them (a server beside others).
+    pub migrate: bool,
+    /// How long to wait for another process that holds the database.
+    pub busy_timeout: Duration,
+    /// Listings and other long reads that may run at once; look-ups by key
+    /// are not counted.
+    pub scans: usize,
+    /// Writes that may wait for the writer; who comes later waits to be let
+    /// in.
+    pub waiting_writes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            migrate: true,
+            busy_timeout: Duration::from_secs(5),
+            scans: 4,
+            waiting_writes: 4096,
+        }
+    }
+}
+
+/// Opens the database file at `path`, made where it is missing, and starts
+/// its writer. The clock is the database's clock: leases compare with it.
+pub fn open(path: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Handle, Error> {
+    let action = "open the database";
+    let mut connection = connect(path, options.busy_timeout).map_err(|e| e.at(action))?;
+    if options.migrate {
+        migrate::to(&mut connection, clock.now(), crate::migrate::Target::Newest)?;
+    } else {
+        migrate::check(&connection)?;
+    }
+    let readers = Readers::open(path, Arc::clone(&clock), options)?;
+    let writer = Writer::start(path, connection, Arc::clone(&clock), options)?;
+    Ok(Arc::new(Sqlite { writer, readers }))
+}
+
+/// The repositories over one SQLite file; each trait has a file of its own.
+pub(crate) struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+}
+
+/// A connection as the writer needs it. `synchronous=FULL` makes each commit
+/// wait for the disk; what is answered is durable.
+fn connect(path: &Path, busy_timeout: Duration) -> Result<Connection, Failure> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(busy_timeout)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // 16 MiB at most, taken as needed.
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.set_prepared_statement_cache_capacity(rows::STATEMENTS);
+    Ok(connection)
+}

@@ -1,0 +1,256 @@
+//! Companies, members and tokens in SQLite.
+
+use async_trait::async_trait;
+use domain::permission::Role;
+use domain::{CompanyId, Digest, TokenId, UserId};
+
+use super::Sqlite;
+use super::rows::{Cells, Failure, bind, only};
+use crate::accounts::{Accounts, Authenticated, Company, Member, Token};
+use crate::page::paged;
+use crate::{Cursor, Error, Page};
+
+const COMPANY: &str = "id, name, weight, max_running, max_queued, created_at";
+const TOKEN: &str = "t.id, t.company_id, t.user_id, t.name, t.secret_sha256, t.created_at, \
+                     t.expires_at, t.revoked_at";
+
+#[async_trait]
+impl Accounts for Sqlite {
+    async fn create_company(&self, company: Company) -> Result<(), Error> {
+        self.write("create a company", move |db| {
+            db.execute(
+                &format!("INSERT INTO companies ({COMPANY}) VALUES (?, ?, ?, ?, ?, ?)"),
+                bind![
+                    company.id,
+                    company.name,
+                    company.weight,
+                    company.max_running,
+                    company.max_queued,
+                    company.created_at,
+                ],
+            )
+            .map_err(|e| e.taken("company", &company.name))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn company(&self, id: CompanyId) -> Result<Option<Company>, Error> {
+        self.look_up("read a company", |db| {
+            db.one(
+                &format!("SELECT {COMPANY} FROM companies WHERE id = ? AND deleted_at IS NULL"),
+                bind![id],
+                company,
+            )
+        })
+    }
+
+    async fn company_named(&self, name: &str) -> Result<Option<Company>, Error> {
+        self.look_up("read a company", |db| {
+            db.one(
+                &format!("SELECT {COMPANY} FROM companies WHERE name = ? AND deleted_at IS NULL"),
+                bind![name],
+                company,
+            )
+        })
+    }
+
+    async fn companies(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Company>, Error> {
+        self.scan("list companies", move |db| {
+            let found = db.all(
+                &format!(
+                    "SELECT {COMPANY} FROM companies
+                     WHERE deleted_at IS NULL AND (?1 IS NULL OR id < ?1)
+                     ORDER BY id DESC LIMIT ?2"
+                ),
+                bind![after.map(|c| c.0), u64::from(limit) + 1],
+                company,
+            )?;
+            Ok(paged(found, limit, |company| company.id.0))
+        })
+        .await
+    }
+
+    async fn set_company_quotas(
+        &self,
+        id: CompanyId,
+        weight: f64,
+        max_running: Option<u32>,
+        max_queued: Option<u32>,
+    ) -> Result<bool, Error> {
+        self.write("set a company's quotas", move |db| {
+            let changed = db.execute(
+                "UPDATE companies SET weight = ?, max_running = ?, max_queued = ?
+                 WHERE id = ? AND deleted_at IS NULL",
+                bind![weight, max_running, max_queued, id],
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    async fn put_member(
+        &self,
+        company: CompanyId,
+        name: &str,
+        role: Role,
+    ) -> Result<UserId, Error> {
+        let name = name.to_owned();
+        self.write("add a member", move |db| {
+            // Changes nothing where the name is there, but then answers its id.
+            let user = db
+                .one(
+                    "INSERT INTO users (id, name, created_at) VALUES (?, ?, ?)
+                     ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
+                    bind![UserId::new(), name, db.now],
+                    only::<UserId>,
+                )?
+                .ok_or_else(|| Failure::Content("expected the user's id, found none".to_owned()))?;
+            db.execute(
+                "INSERT INTO memberships (company_id, user_id, role, created_at)
+                 VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (company_id, user_id) DO UPDATE SET
+                     role = excluded.role,
+                     created_at = CASE WHEN removed_at IS NULL
+                                  THEN created_at ELSE excluded.created_at END,
+                     removed_at = NULL",
+                bind![company, user, role, db.now],
+            )?;
+            Ok(user)
+        })
+        .await
+    }
+
+    async fn members(&self, company: CompanyId) -> Result<Vec<Member>, Error> {
+        self.scan("list members", move |db| {
+            db.all(
+                "SELECT m.user_id, u.name, m.role, m.created_at
+                 FROM memberships m JOIN users u ON u.id = m.user_id
+                 WHERE m.company_id = ? AND m.removed_at IS NULL ORDER BY u.name",
+                bind![company],
+                |cells| {
+                    Ok(Member {
+                        user: cells.next()?,
+                        name: cells.next()?,
+                        role: cells.next()?,
+                        created_at: cells.next()?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    async fn remove_member(&self, company: CompanyId, user: UserId) -> Result<bool, Error> {
+        self.write("remove a member", move |db| {
+            let removed = db.execute(
+                "UPDATE memberships SET removed_at = ?
+                 WHERE company_id = ? AND user_id = ? AND removed_at IS NULL",
+                bind![db.now, company, user],
+            )?;
+            db.execute(
+                "UPDATE tokens SET revoked_at = ?
+                 WHERE company_id = ? AND user_id = ? AND revoked_at IS NULL",
+                bind![db.now, company, user],
+            )?;
+            Ok(removed == 1)
+        })
+        .await
+    }
+
+    async fn create_token(&self, token: Token) -> Result<(), Error> {
+        self.write("store a token", move |db| {
+            db.execute(
+                "INSERT INTO tokens (company_id, id, user_id, name, secret_sha256, created_at,
+                                     expires_at, revoked_at)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                bind![
+                    token.company,
+                    token.id,
+                    token.user,
+                    token.name,
+                    token.secret_sha256,
+                    token.created_at,
+                    token.expires_at,
+                    token.revoked_at,
+                ],
+            )
+            .map_err(|e| e.taken("token", &token.name))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn tokens(&self, company: CompanyId, user: UserId) -> Result<Vec<Token>, Error> {
+        self.scan("list tokens", move |db| {
+            db.all(
+                &format!(
+                    "SELECT {TOKEN} FROM tokens t
+                     WHERE t.company_id = ? AND t.user_id = ? ORDER BY t.id DESC"
+                ),
+                bind![company, user],
+                token,
+            )
+        })
+        .await
+    }
+
+    async fn revoke_token(&self, company: CompanyId, id: TokenId) -> Result<bool, Error> {
+        self.write("revoke a token", move |db| {
+            let revoked = db.execute(
+                "UPDATE tokens SET revoked_at = ?1 WHERE company_id = ?2 AND id = ?3
+                 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)",
+                bind![db.now, company, id],
+            )?;
+            Ok(revoked == 1)
+        })
+        .await
+    }
+
+    async fn authenticate(&self, secret_sha256: Digest) -> Result<Option<Authenticated>, Error> {
+        self.look_up("authenticate a token", |db| {
+            db.one(
+                &format!(
+                    "SELECT {TOKEN}, c.name, m.role FROM tokens t
+                     JOIN companies c ON c.id = t.company_id AND c.deleted_at IS NULL
+                     JOIN memberships m ON m.company_id = t.company_id
+                         AND m.user_id = t.user_id AND m.removed_at IS NULL
+                     WHERE t.secret_sha256 = ?1 AND t.revoked_at IS NULL
+                     AND (t.expires_at IS NULL OR t.expires_at > ?2)"
+                ),
+                bind![secret_sha256, db.now],
+                |cells| {
+                    Ok(Authenticated {
+                        token: token(cells)?,
+                        company_name: cells.next()?,
+                        role: cells.next()?,
+                    })
+                },
+            )
+        })
+    }
+}
+
+fn company(cells: &mut Cells<'_>) -> Result<Company, Failure> {
+    Ok(Company {
+        id: cells.next()?,
+        name: cells.next()?,
+        weight: cells.next()?,
+        max_running: cells.next()?,
+        max_queued: cells.next()?,
+        created_at: cells.next()?,
+    })
+}
+
+fn token(cells: &mut Cells<'_>) -> Result<Token, Failure> {
+    Ok(Token {
+        id: cells.next()?,
+        company: cells.next()?,
+        user: cells.next()?,
+        name: cells.next()?,
+        secret_sha256: cells.next()?,
+        created_at: cells.next()?,
+        expires_at: cells.next()?,
+        revoked_at: cells.next()?,
+    })
+}

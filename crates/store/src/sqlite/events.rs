@@ -1,0 +1,72 @@
+//! Durable events in SQLite.
+
+use async_trait::async_trait;
+use domain::CompanyId;
+use domain::event::Kind;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Sqlite;
+use super::rows::{Cells, Db, Failure, Json, bind, only};
+use crate::Error;
+use crate::events::{Event, Events};
+
+#[async_trait]
+impl Events for Sqlite {
+    async fn events_after(
+        &self,
+        company: CompanyId,
+        resource: Option<Uuid>,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, Error> {
+        self.scan("read events", move |db| match resource {
+            Some(resource) => db.all(
+                "SELECT seq, kind, resource_id, payload, at FROM events
+                 WHERE company_id = ? AND resource_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+                bind![company, resource, seq, limit],
+                event,
+            ),
+            None => db.all(
+                "SELECT seq, kind, resource_id, payload, at FROM events
+                 WHERE company_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+                bind![company, seq, limit],
+                event,
+            ),
+        })
+        .await
+    }
+}
+
+/// Appends an event to the company's order, in the transaction of the change
+/// that it tells of.
+pub(super) fn append(
+    db: &Db<'_>,
+    company: CompanyId,
+    kind: Kind,
+    resource: Uuid,
+    payload: &Value,
+) -> Result<(), Failure> {
+    let seq = db.one(
+        "INSERT INTO event_counters (company_id, last_seq) VALUES (?, 1)
+         ON CONFLICT (company_id) DO UPDATE SET last_seq = last_seq + 1 RETURNING last_seq",
+        bind![company],
+        only::<i64>,
+    )?;
+    db.execute(
+        "INSERT INTO events (company_id, seq, kind, resource_id, payload, at)
+         VALUES (?, ?, ?, ?, ?, ?)",
+        bind![company, seq, kind, resource, Json(payload), db.now],
+    )?;
+    Ok(())
+}
+
+fn event(cells: &mut Cells<'_>) -> Result<Event, Failure> {
+    Ok(Event {
+        seq: cells.next()?,
+        kind: cells.next()?,
+        resource: cells.next()?,
+        payload: cells.json()?,
+        at: cells.next()?,
+    })
+}

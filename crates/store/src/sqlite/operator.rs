@@ -1,0 +1,185 @@
+//! The view over all companies in SQLite.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::task::State;
+use domain::{CompanyId, DeploymentId, TaskId, Timestamp, WorkerId};
+
+use super::rows::{Cells, Db, Failure, bind, only};
+use super::{Sqlite, attempts};
+use crate::Error;
+use crate::operator::{Operator, Queued, Reaped, Worker};
+use crate::tasks::Lease;
+
+#[async_trait]
+impl Operator for Sqlite {
+    async fn queued(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<Queued>, Error> {
+        self.scan("read the queue", move |db| {
+            db.all(
+                "SELECT company_id, id, version_id, class, priority, expected_ms, attempt,
+                        available_at
+                 FROM tasks WHERE state = 'queued' AND deleted_at IS NULL AND id > ?
+                 ORDER BY id LIMIT ?",
+                bind![after.map_or(uuid::Uuid::nil(), |task| task.0), limit],
+                queued,
+            )
+        })
+        .await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<Lease>, Error> {
+        if leases.is_empty() {
+            return Ok(leases);
+        }
+        self.write("renew leases", move |db| {
+            let mut lost = Vec::new();
+            for held in leases {
+                if !attempts::renew(db, &held, db.now.after(lease))? {
+                    lost.push(held);
+                }
+            }
+            Ok(lost)
+        })
+        .await
+    }
+
+    async fn reap(&self, limit: u32) -> Result<Vec<Reaped>, Error> {
+        self.write("take back tasks whose lease ran out", move |db| {
+            let lost = db.all(
+                "SELECT company_id, resource_id, number, token FROM attempts
+                 WHERE ended_at IS NULL AND lease_until <= ? AND kind = 'task'
+                 ORDER BY lease_until LIMIT ?",
+                bind![db.now, limit],
+                attempts::lease,
+            )?;
+            lose_all(db, lost)
+        })
+        .await
+    }
+
+    async fn reap_all_but(&self, survivor: WorkerId) -> Result<Vec<Reaped>, Error> {
+        self.write("take back the tasks of earlier workers", move |db| {
+            let lost = db.all(
+                "SELECT company_id, resource_id, number, token FROM attempts
+                 WHERE ended_at IS NULL AND kind = 'task' AND worker_id <> ?
+                 ORDER BY lease_until",
+                bind![survivor],
+                attempts::lease,
+            )?;
+            lose_all(db, lost)
+        })
+        .await
+    }
+
+    async fn earliest_lease(&self) -> Result<Option<Timestamp>, Error> {
+        self.look_up("read the earliest lease", |db| {
+            db.one(
+                "SELECT lease_until FROM attempts WHERE ended_at IS NULL
+                 ORDER BY lease_until LIMIT 1",
+                bind![],
+                only,
+            )
+        })
+    }
+
+    async fn open_deployments(&self) -> Result<Vec<(CompanyId, DeploymentId)>, Error> {
+        self.scan("list running deployments", |db| {
+            db.all(
+                "SELECT company_id, id FROM deployments WHERE status = 'running' ORDER BY id",
+                bind![],
+                |cells| Ok((cells.next()?, cells.next()?)),
+            )
+        })
+        .await
+    }
+
+    async fn put_worker(&self, worker: Worker) -> Result<(), Error> {
+        self.write("register a worker", move |db| {
+            db.execute(
+                "INSERT INTO workers (id, host, slots, draining, started_at, seen_at)
+                 VALUES (?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (id) DO UPDATE SET host = excluded.host, slots = excluded.slots,
+                     draining = excluded.draining, seen_at = excluded.seen_at",
+                bind![
+                    worker.id,
+                    worker.host,
+                    worker.slots,
+                    worker.draining,
+                    worker.started_at,
+                    worker.seen_at,
+                ],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn workers(&self, within: Duration) -> Result<Vec<Worker>, Error> {
+        self.scan("list workers", move |db| {
+            db.all(
+                "SELECT id, host, slots, draining, started_at, seen_at FROM workers
+                 WHERE seen_at >= ? ORDER BY id",
+                bind![db.now.before(within)],
+                |cells| {
+                    Ok(Worker {
+                        id: cells.next()?,
+                        host: cells.next()?,
+                        slots: cells.next()?,
+                        draining: cells.next()?,
+                        started_at: cells.next()?,
+                        seen_at: cells.next()?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    async fn counts(&self) -> Result<Vec<(State, u64)>, Error> {
+        self.scan("count tasks", |db| {
+            let found = db.all(
+                "SELECT state, count(*) FROM tasks WHERE deleted_at IS NULL GROUP BY state",
+                bind![],
+                |cells| Ok((cells.next::<State>()?, cells.next::<u64>()?)),
+            )?;
+            let count = |state| {
+                found.iter().find(|(counted, _)| *counted == state).map_or(0, |(_, count)| *count)
+            };
+            Ok(State::ALL.iter().map(|&state| (state, count(state))).collect())
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        if !self.writer.is_alive() {
+            return Err(Error::Closed);
+        }
+        self.look_up("answer a ping", |db| {
+            db.one("SELECT 1 FROM companies LIMIT 1", bind![], only::<i64>).map(drop)
+        })
+    }
+
+    async fn close(&self) {
+        // The writer last: whoever closes the file last empties its log.
+        self.readers.close();
+        self.writer.close().await;
+    }
+}
+
+fn lose_all(db: &Db<'_>, lost: Vec<Lease>) -> Result<Vec<Reaped>, Failure> {
+    lost.into_iter().map(|lease| attempts::lose(db, lease)).collect()
+}
+
+fn queued(cells: &mut Cells<'_>) -> Result<Queued, Failure> {
+    Ok(Queued {
+        company: cells.next()?,
+        task: cells.next()?,
+        version: cells.next()?,
+        class: cells.next()?,
+        priority: cells.next()?,
+        expected_ms: cells.next()?,
+        next_attempt: cells.next::<u32>()? + 1,
+        available_at: cells.next()?,
+    })
+}
