@@ -218,13 +218,13 @@ class _Writer:
                 return self.open(_Frame(self.members(value), True, marker, keeps), "{")
             elif isinstance(value, (list, tuple)):
                 return self.sequence(value, marker, keeps)
+            elif kind is Rows:
+                return self.open(_Frame(enumerate(value.rows), False, marker, keeps), "[")
+            elif kind is Numbers:
+                self.numbers(value.blocks, value.floats)
             else:
                 value = convert(value, self)
-                if type(value) is Rows:
-                    return self.open(_Frame(enumerate(value.rows), False, marker, keeps), "[")
-                if type(value) is not Numbers:
-                    continue
-                self.numbers(value.blocks, value.floats)
+                continue
             return False
         raise refused(keeps, self)
 
