@@ -1,0 +1,16 @@
+//! The store against its contract: every trait, on every backend there is.
+
+#![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+#[macro_use]
+mod world;
+
+
+
+
+mod files;
+
+
+
+mod tasks;
+
