@@ -1,0 +1,228 @@
+//! What every implementation of the port must do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::live::BUFFER;
+use broker::{Ended, Error, Handle, InProcess, LiveEvent, Queued, Received, Settings, Topic, Want};
+use domain::Timestamp;
+use domain::clock::Manual;
+use domain::task::State;
+use serde_json::json;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::{company_id, queued, task_id};
+
+const ANY: Want = Want { allow_long: true };
+/// How long something may take that must happen at once.
+const SOON: Duration = Duration::from_secs(20);
+
+struct Fixture {
+    broker: Handle,
+    clock: Manual,
+}
+
+fn in_process(queued_tasks: u64) -> Fixture {
+    let clock = Manual::at(Timestamp(1_000_000));
+    let broker = InProcess::new(Settings { queued_tasks }, Arc::new(clock.clone()));
+    Fixture { broker: Arc::new(broker), clock }
+}
+
+macro_rules! contract {
+    ($implementation:ident: $($law:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $law() {
+            laws::$law($implementation).await;
+        }
+    )*};
+}
+
+contract! { in_process:
+    a_task_is_given_once_and_forgotten_once_settled,
+    announcing_a_task_again_changes_nothing,
+    a_retry_is_settled_then_enqueued_with_a_delay,
+    the_queue_has_a_bound_and_keeps_what_was_admitted,
+    work_that_came_before_the_wait_ends_it,
+    every_worker_is_woken_for_room_and_for_work,
+    an_end_between_registering_and_waiting_is_not_missed,
+    the_record_of_a_task_reaches_all_who_wait,
+    a_wait_goes_on_after_a_timeout,
+    a_request_to_cancel_reaches_the_worker_that_listens,
+    watchers_get_the_events_of_their_topic_in_order,
+    a_company_is_watched_whole_and_alone,
+    a_slow_reader_is_told_that_it_missed_events,
+}
+
+fn event(kind: &'static str, number: i64) -> LiveEvent {
+    LiveEvent { kind: kind.into(), data: json!({ "n": number }), seq: Some(number) }
+}
+
+fn topic(company: u32, resource: u128) -> Topic {
+    Topic { company: company_id(company), resource: Uuid::from_u128(resource) }
+}
+
+mod laws {
+    use super::*;
+
+    type New = fn(u64) -> Fixture;
+
+    pub(super) async fn a_task_is_given_once_and_forgotten_once_settled(new: New) {
+        let Fixture { broker, .. } = new(10);
+        broker.enqueue(queued(1, 1)).await.unwrap();
+        assert_eq!(broker.position(company_id(1), task_id(1)).await.unwrap(), Some(0));
+        assert_eq!(broker.take(ANY).await.unwrap(), Some(queued(1, 1)));
+        assert_eq!(broker.take(ANY).await.unwrap(), None);
+        assert_eq!(broker.depths().await.unwrap().classes[0].running, 1);
+        broker.settle(task_id(1), 5.0).await.unwrap();
+        assert_eq!(broker.depths().await.unwrap().companies, []);
+        assert!(!broker.hand_back(task_id(1)).await.unwrap());
+        assert!(!broker.remove(task_id(1)).await.unwrap());
+    }
+
+    pub(super) async fn announcing_a_task_again_changes_nothing(new: New) {
+        let Fixture { broker, .. } = new(10);
+        for _ in 0..2 {
+            broker.enqueue(queued(1, 1)).await.unwrap();
+        }
+        assert!(broker.take(ANY).await.unwrap().is_some());
+        broker.enqueue(queued(1, 1)).await.unwrap();
+        assert_eq!(broker.take(ANY).await.unwrap(), None, "it runs already");
+    }
+
+    pub(super) async fn a_retry_is_settled_then_enqueued_with_a_delay(new: New) {
+        let Fixture { broker, clock } = new(10);
+        broker.enqueue(queued(1, 1)).await.unwrap();
+        broker.take(ANY).await.unwrap().unwrap();
+        broker.settle(task_id(1), 5.0).await.unwrap();
+        let retry = Queued { available_at: Timestamp(3_000_000), ..queued(1, 1) };
+        broker.enqueue(retry).await.unwrap();
+        assert_eq!(broker.take(ANY).await.unwrap(), None);
+        assert_eq!(broker.next_available_at().await.unwrap(), Some(Timestamp(3_000_000)));
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(broker.take(ANY).await.unwrap(), Some(retry));
+    }
+
+    pub(super) async fn the_queue_has_a_bound_and_keeps_what_was_admitted(new: New) {
+        let Fixture { broker, .. } = new(2);
+        let first = broker.admit().await.unwrap();
+        let second = broker.admit().await.unwrap();
+        assert_eq!(broker.admit().await.unwrap_err(), Error::Full { queued: 2, limit: 2 });
+        drop(second);
+        broker.enqueue(queued(1, 1)).await.unwrap();
+        drop(first);
+        let third = broker.admit().await.unwrap();
+        broker.enqueue(queued(1, 2)).await.unwrap();
+        drop(third);
+        assert_eq!(broker.admit().await.unwrap_err(), Error::Full { queued: 2, limit: 2 });
+        // What the database holds is put in order whatever the bound.
+        broker.enqueue(queued(1, 3)).await.unwrap();
+        broker.take(ANY).await.unwrap().unwrap();
+        assert!(broker.admit().await.is_err());
+        broker.take(ANY).await.unwrap().unwrap();
+        assert!(broker.admit().await.is_ok());
+    }
+
+    pub(super) async fn work_that_came_before_the_wait_ends_it(new: New) {
+        let Fixture { broker, .. } = new(10);
+        let mut work = broker.work();
+        assert_eq!(broker.take(ANY).await.unwrap(), None);
+        broker.enqueue(queued(1, 1)).await.unwrap();
+        assert!(timeout(SOON, work.changed()).await.unwrap());
+        broker.take(ANY).await.unwrap().unwrap();
+        assert!(timeout(Duration::ZERO, work.changed()).await.is_err(), "nothing is new");
+    }
+
+    pub(super) async fn every_worker_is_woken_for_room_and_for_work(new: New) {
+        let Fixture { broker, .. } = new(10);
+        broker.enqueue(Queued { max_running: Some(1), ..queued(1, 1) }).await.unwrap();
+        broker.enqueue(Queued { max_running: Some(1), ..queued(1, 2) }).await.unwrap();
+        broker.take(ANY).await.unwrap().unwrap();
+        assert_eq!(broker.take(ANY).await.unwrap(), None, "the company has no room");
+        let (mut one, mut two) = (broker.work(), broker.work());
+        let settle = broker.settle(task_id(1), 5.0);
+        let (one, two, settled) = tokio::join!(one.changed(), two.changed(), settle);
+        assert!(one && two);
+        settled.unwrap();
+        assert_eq!(broker.take(ANY).await.unwrap().unwrap().task, task_id(2));
+    }
+
+    pub(super) async fn an_end_between_registering_and_waiting_is_not_missed(new: New) {
+        let Fixture { broker, .. } = new(10);
+        let mut end = broker.wait_ended(task_id(1));
+        assert!(end.told_already().is_none());
+        broker.ended(task_id(2), Ended { state: State::Failed, record: None });
+        broker.ended(task_id(1), Ended { state: State::Completed, record: None });
+        let ended = timeout(SOON, end.told()).await.unwrap().unwrap();
+        assert_eq!(ended.state, State::Completed);
+    }
+
+    pub(super) async fn the_record_of_a_task_reaches_all_who_wait(new: New) {
+        let Fixture { broker, .. } = new(10);
+        let mut waiting: Vec<_> = (0..3).map(|_| broker.wait_ended(task_id(1))).collect();
+        let record = Some(Arc::new("the task".to_owned()) as _);
+        broker.ended(task_id(1), Ended { state: State::Completed, record });
+        for end in &mut waiting {
+            let ended = timeout(SOON, end.told()).await.unwrap().unwrap();
+            let record = ended.record.unwrap().downcast::<String>().unwrap();
+            assert_eq!(*record, "the task");
+        }
+    }
+
+    pub(super) async fn a_wait_goes_on_after_a_timeout(new: New) {
+        let Fixture { broker, .. } = new(10);
+        let mut end = broker.wait_ended(task_id(1));
+        assert!(timeout(Duration::ZERO, end.told()).await.is_err());
+        broker.ended(task_id(1), Ended { state: State::Cancelled, record: None });
+        assert_eq!(timeout(SOON, end.told()).await.unwrap().unwrap().state, State::Cancelled);
+    }
+
+    pub(super) async fn a_request_to_cancel_reaches_the_worker_that_listens(new: New) {
+        let Fixture { broker, .. } = new(10);
+        assert!(!broker.request_cancel(task_id(1)));
+        let mut cancelled = broker.cancellations(task_id(1));
+        assert!(broker.request_cancel(task_id(1)));
+        timeout(SOON, cancelled.told()).await.unwrap().unwrap();
+        drop(broker.cancellations(task_id(1)));
+        assert!(!broker.request_cancel(task_id(1)));
+    }
+
+    pub(super) async fn watchers_get_the_events_of_their_topic_in_order(new: New) {
+        let Fixture { broker, .. } = new(10);
+        broker.publish(topic(1, 1), event("before", 0));
+        let mut watchers: Vec<_> = (0..1000).map(|_| broker.subscribe(topic(1, 1))).collect();
+        broker.publish(topic(1, 2), event("of another", 1));
+        broker.publish(topic(1, 1), event("first", 2));
+        broker.publish(topic(1, 1), event("second", 3));
+        for watcher in &mut watchers {
+            for expected in [event("first", 2), event("second", 3)] {
+                let received = timeout(SOON, watcher.next()).await.unwrap().unwrap();
+                assert_eq!(received, Received::Event(topic(1, 1), Arc::new(expected)));
+            }
+        }
+    }
+
+    pub(super) async fn a_company_is_watched_whole_and_alone(new: New) {
+        let Fixture { broker, .. } = new(10);
+        let mut watcher = broker.subscribe_company(company_id(1));
+        broker.publish(topic(2, 1), event("theirs", 1));
+        broker.publish(topic(1, 1), event("ours", 2));
+        broker.publish(topic(1, 2), event("ours too", 3));
+        for (resource, expected) in [(1, event("ours", 2)), (2, event("ours too", 3))] {
+            let received = timeout(SOON, watcher.next()).await.unwrap().unwrap();
+            assert_eq!(received, Received::Event(topic(1, resource), Arc::new(expected)));
+        }
+    }
+
+    pub(super) async fn a_slow_reader_is_told_that_it_missed_events(new: New) {
+        let Fixture { broker, .. } = new(10);
+        let mut watcher = broker.subscribe(topic(1, 1));
+        let sent = BUFFER as i64 + 5;
+        for number in 0..sent {
+            broker.publish(topic(1, 1), event("progress", number));
+        }
+        assert_eq!(watcher.next().await, Some(Received::Lagged(5)));
+        let next = Received::Event(topic(1, 1), Arc::new(event("progress", 5)));
+        assert_eq!(watcher.next().await, Some(next));
+    }
+}

@@ -1,0 +1,308 @@
+//! Properties of the order over random histories, against a plain model.
+
+use std::collections::HashMap;
+
+use broker::order::Order;
+use broker::{Queued, Want};
+use domain::task::{Priority, QueueClass};
+use domain::{TaskId, Timestamp};
+use proptest::prelude::*;
+
+use crate::{company_id, queued, task_id};
+
+const ANY: Want = Want { allow_long: true };
+const SHORT: Want = Want { allow_long: false };
+
+#[derive(Clone, Debug)]
+enum Step {
+    Enqueue(Queued),
+    TakeDirectly(Queued, bool),
+    Take(bool),
+    Settle(prop::sample::Index, f64),
+    HandBack(prop::sample::Index),
+    Remove(u32),
+    Advance(i64),
+}
+
+fn any_queued() -> impl Strategy<Value = Queued> {
+    let numbers = (0u32..5, 0u32..60, 0usize..3, 0u8..=9);
+    (numbers, 1u32..4, prop::option::of(1u32..4), 0.0f64..400_000.0, 0i64..60).prop_map(
+        |((company, number, class, priority), weight, max_running, expected_ms, available_at)| {
+            Queued {
+                company_weight: weight,
+                max_running,
+                class: QueueClass::ALL[class],
+                priority: Priority::try_from(priority).unwrap(),
+                expected_ms,
+                submitted_at: Timestamp(i64::from(number * 7 % 60)),
+                available_at: Timestamp(available_at),
+                // A task never changes its company.
+                ..queued(number % 5 + company / 5, number)
+            }
+        },
+    )
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => any_queued().prop_map(Step::Enqueue),
+        1 => (any_queued(), any::<bool>()).prop_map(|(task, long)| Step::TakeDirectly(task, long)),
+        5 => any::<bool>().prop_map(Step::Take),
+        3 => (any::<prop::sample::Index>(), 0.0f64..1e6).prop_map(|(i, ms)| Step::Settle(i, ms)),
+        1 => any::<prop::sample::Index>().prop_map(Step::HandBack),
+        1 => (0u32..60).prop_map(Step::Remove),
+        1 => (1i64..20).prop_map(Step::Advance),
+    ]
+}
+
+/// What must be true, without any of the order's structures.
+#[derive(Default)]
+struct Model {
+    waiting: HashMap<TaskId, Queued>,
+    running: Vec<Queued>,
+    max_running: HashMap<domain::CompanyId, Option<u32>>,
+    now: i64,
+}
+
+impl Model {
+    fn place(task: &Queued) -> (u8, Timestamp, TaskId) {
+        let rank = match task.class {
+            QueueClass::HighPriority => 0,
+            _ => 9 - u8::from(task.priority),
+        };
+        (rank, task.submitted_at, task.task)
+    }
+
+    fn available(&self, task: &Queued) -> bool {
+        task.available_at.0 <= self.now
+    }
+
+    fn has_room(&self, task: &Queued) -> bool {
+        let running = self.running.iter().filter(|other| other.company == task.company).count();
+        self.max_running[&task.company].is_none_or(|max| running < max as usize)
+    }
+
+    fn position(&self, task: &Queued) -> u64 {
+        let same = |other: &&Queued| other.company == task.company && other.class == task.class;
+        let ahead = |other: &&Queued| Self::place(other) < Self::place(task);
+        self.waiting.values().filter(same).filter(ahead).count() as u64
+    }
+
+    fn may_run(&self, task: &Queued, allow_long: bool) -> bool {
+        self.available(task)
+            && self.has_room(task)
+            && (allow_long || task.class != QueueClass::LongRunning)
+    }
+
+    fn give(&mut self, task: Queued, allow_long: bool) -> Result<(), TestCaseError> {
+        let waiting = self.waiting.remove(&task.task);
+        prop_assert_eq!(waiting, Some(task), "given though it did not wait");
+        prop_assert!(self.may_run(&task, allow_long), "given though it may not run: {:?}", task);
+        let jumped = self.waiting.values().find(|other| {
+            other.company == task.company
+                && other.class == task.class
+                && self.available(other)
+                && Self::place(other) < Self::place(&task)
+        });
+        prop_assert_eq!(jumped, None, "given before one that is ahead");
+        self.running.push(task);
+        Ok(())
+    }
+}
+
+fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut order = Order::default();
+    let mut model = Model::default();
+    for step in steps {
+        let now = Timestamp(model.now);
+        match step {
+            Step::Enqueue(task) => {
+                let known = model.waiting.contains_key(&task.task)
+                    || model.running.iter().any(|other| other.task == task.task);
+                prop_assert_eq!(order.enqueue(task, now), !known);
+                if !known {
+                    model.waiting.insert(task.task, task);
+                    model.max_running.insert(task.company, task.max_running);
+                }
+            }
+            Step::TakeDirectly(task, allow_long) => {
+                let known = model.waiting.contains_key(&task.task)
+                    || model.running.iter().any(|other| other.task == task.task);
+                if !known && model.available(&task) {
+                    model.max_running.insert(task.company, task.max_running);
+                }
+                if order.take_directly(task, Want { allow_long }, now) {
+                    prop_assert!(!known);
+                    model.waiting.insert(task.task, task);
+                    model.give(task, allow_long)?;
+                }
+            }
+            Step::Take(allow_long) => match order.take(Want { allow_long }, now) {
+                Some(task) => model.give(task, allow_long)?,
+                None => {
+                    let missed =
+                        model.waiting.values().find(|task| model.may_run(task, allow_long));
+                    prop_assert_eq!(missed, None, "nothing given though this one may run");
+                }
+            },
+            Step::Settle(index, ms) if !model.running.is_empty() => {
+                let task = model.running.swap_remove(index.index(model.running.len()));
+                prop_assert!(order.settle(task.task, ms, now));
+                prop_assert!(!order.settle(task.task, ms, now));
+            }
+            Step::HandBack(index) if !model.running.is_empty() => {
+                let task = model.running.swap_remove(index.index(model.running.len()));
+                prop_assert!(order.hand_back(task.task, now));
+                model.waiting.insert(task.task, task);
+            }
+            Step::Settle(..) | Step::HandBack(_) => {}
+            Step::Remove(number) => {
+                let id = task_id(number);
+                let ran = model.running.iter().position(|task| task.task == id);
+                let known = model.waiting.remove(&id).is_some() || ran.is_some();
+                if let Some(ran) = ran {
+                    model.running.swap_remove(ran);
+                }
+                prop_assert_eq!(order.remove(id, now), known);
+            }
+            Step::Advance(by) => model.now += by,
+        }
+        agree(&order, &model)?;
+    }
+    drain(order, model)
+}
+
+fn agree(order: &Order, model: &Model) -> Result<(), TestCaseError> {
+    prop_assert_eq!(order.waiting(), model.waiting.len() as u64);
+    for task in model.waiting.values() {
+        prop_assert_eq!(order.position(task.company, task.task), Some(model.position(task)));
+        prop_assert_eq!(order.position(company_id(99), task.task), None);
+    }
+    for task in &model.running {
+        prop_assert_eq!(order.position(task.company, task.task), None);
+    }
+    let depths = order.depths();
+    for class in depths.classes {
+        let of_class = |task: &&Queued| task.class == class.class;
+        let waiting: Vec<_> = model.waiting.values().filter(of_class).collect();
+        prop_assert_eq!(class.waiting, waiting.len() as u64);
+        prop_assert_eq!(class.running, model.running.iter().filter(of_class).count() as u64);
+        let oldest = waiting.iter().map(|task| task.submitted_at).min();
+        prop_assert_eq!(class.oldest_submitted_at, oldest);
+    }
+    for company in depths.companies {
+        let of_it = |task: &&Queued| task.company == company.company;
+        prop_assert_eq!(company.waiting, model.waiting.values().filter(of_it).count() as u64);
+        prop_assert_eq!(company.running, model.running.iter().filter(of_it).count() as u64);
+    }
+    Ok(())
+}
+
+/// Whatever went before, everything that waits is given out once.
+fn drain(mut order: Order, mut model: Model) -> Result<(), TestCaseError> {
+    model.now = 1000;
+    let now = Timestamp(model.now);
+    loop {
+        while let Some(task) = model.running.pop() {
+            prop_assert!(order.settle(task.task, 1.0, now));
+        }
+        match order.take(ANY, now) {
+            Some(task) => model.give(task, true)?,
+            None => break,
+        }
+    }
+    prop_assert_eq!(model.waiting.len(), 0);
+    prop_assert_eq!(order.depths().companies, vec![]);
+    prop_assert_eq!(order.next_available_at(), None);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_task_is_lost_or_given_twice_or_before_its_turn(steps in prop::collection::vec(any_step(), 1..200)) {
+        play(steps)?;
+    }
+}
+
+#[test]
+fn the_other_company_goes_first_when_one_was_served() {
+    let mut order = Order::default();
+    let now = Timestamp(0);
+    for number in 0..4 {
+        order.enqueue(queued(1, number), now);
+    }
+    assert_eq!(order.take(ANY, now).unwrap().company, company_id(1));
+    order.enqueue(queued(2, 10), now);
+    order.enqueue(queued(2, 11), now);
+    let given: Vec<_> = std::iter::from_fn(|| order.take(ANY, now)).map(|t| t.company).collect();
+    let [one, two] = [company_id(1), company_id(2)];
+    assert_eq!(given, [two, one, two, one, one]);
+}
+
+#[test]
+fn a_long_run_never_takes_the_last_slot_but_of_a_worker_with_one() {
+    assert_eq!(Want::slot(1, 4), SHORT);
+    assert_eq!(Want::slot(2, 4), ANY);
+    assert_eq!(Want::slot(1, 1), ANY);
+    let mut order = Order::default();
+    let now = Timestamp(0);
+    let long = Queued { class: QueueClass::LongRunning, ..queued(1, 1) };
+    order.enqueue(long, now);
+    assert_eq!(order.take(SHORT, now), None);
+    assert!(!order.take_directly(Queued { task: task_id(2), ..long }, SHORT, now));
+    assert_eq!(order.take(ANY, now), Some(long));
+}
+
+#[test]
+fn a_slot_is_taken_directly_only_where_nobody_is_ahead() {
+    let mut order = Order::default();
+    let now = Timestamp(0);
+    assert!(order.take_directly(queued(1, 1), ANY, now));
+    assert!(!order.take_directly(queued(1, 1), ANY, now), "it runs already");
+    order.enqueue(queued(1, 2), now);
+    assert!(!order.take_directly(queued(1, 3), ANY, now), "task 2 is ahead");
+    assert_eq!(order.waiting(), 1);
+    assert!(order.take_directly(queued(2, 4), ANY, now), "its company had nothing yet");
+}
+
+#[test]
+fn a_delayed_task_waits_for_its_time_and_keeps_its_place() {
+    let mut order = Order::default();
+    let delayed = Queued { available_at: Timestamp(100), ..queued(1, 1) };
+    order.enqueue(delayed, Timestamp(50));
+    order.enqueue(queued(1, 2), Timestamp(50));
+    assert_eq!(order.next_available_at(), Some(Timestamp(100)));
+    assert_eq!(order.position(company_id(1), task_id(2)), Some(1));
+    assert_eq!(order.take(ANY, Timestamp(50)), Some(queued(1, 2)));
+    assert_eq!(order.take(ANY, Timestamp(99)), None);
+    assert_eq!(order.take(ANY, Timestamp(100)), Some(delayed));
+    assert_eq!(order.next_available_at(), None);
+}
+
+#[test]
+fn classes_go_in_their_order_and_priorities_within_two_of_them() {
+    let mut order = Order::default();
+    let now = Timestamp(0);
+    let task = |number, class, priority| Queued {
+        class,
+        expected_ms: if class == QueueClass::HighPriority { 10.0 } else { 30_000.0 },
+        version: domain::VersionId(uuid::Uuid::from_u128(class as u128)),
+        priority: Priority::try_from(priority).unwrap(),
+        ..queued(1, number)
+    };
+    use QueueClass::{Default, HighPriority, LongRunning};
+    for queued in [
+        task(1, LongRunning, 9),
+        task(2, Default, 1),
+        task(3, Default, 8),
+        task(4, HighPriority, 0),
+        task(5, HighPriority, 9),
+        task(6, Default, 8),
+    ] {
+        order.enqueue(queued, now);
+    }
+    let given: Vec<_> = std::iter::from_fn(|| order.take(ANY, now)).map(|t| t.task).collect();
+    assert_eq!(given, [4, 5, 3, 6, 2, 1].map(task_id));
+}
