@@ -1,1 +1,27 @@
 //! Reads a function archive: bytes in, value or faults out.
+//!
+//! [`read`] takes the bytes of a ZIP and gives a [`Package`], or every fault
+//! that stands in the way, each with file, line, column, key and a sentence
+//! in English and in French. [`Schemas`] then checks what goes into and comes
+//! out of the function, and [`compare`] says whether a known answer was
+//! reproduced. Nothing here touches a disk, a network or a clock.
+
+mod archive;
+pub mod code;
+mod compare;
+mod json;
+mod manifest;
+mod python;
+mod read;
+mod schema;
+mod source;
+mod template;
+
+pub use archive::{File, ignored, zip};
+pub use compare::{DEFAULT_REL_TOLERANCE, Difference, compare};
+pub use json::{Replacement, replace};
+pub use manifest::check_requirement;
+pub use python::{Policy, UnknownPolicy, check_module};
+pub use read::{Package, Refused, read, read_dir};
+pub use schema::{CheckedInputs, FileRef, Schemas};
+pub use template::template;

@@ -1,0 +1,149 @@
+//! From bytes to a package, with every fault of the archive at once.
+
+use domain::limits::Limits;
+use domain::manifest::Manifest;
+use domain::{Digest, Fault, Severity, Text};
+
+use crate::archive::{self, File};
+use crate::manifest;
+use crate::python::{self, Policy};
+use crate::schema::Schemas;
+use crate::{code, source};
+
+/// A function archive that may be deployed.
+#[derive(Debug)]
+pub struct Package {
+    /// The manifest, defaults filled in.
+    pub manifest: Manifest,
+    /// Over sorted paths and contents, whatever the ZIP's order and times.
+    pub digest: Digest,
+    /// Sorted by path.
+    pub files: Vec<File>,
+    /// Modules that the code imports and that are not in the archive, sorted,
+    /// to be loaded ahead of a run. Parts stand beside their package
+    /// (`scipy`, `scipy.optimize`); one that can't be imported is passed over.
+    pub imports: Vec<String>,
+    /// The compiled schemas.
+    pub schemas: Schemas,
+    /// What is worth telling and refuses nothing.
+    pub warnings: Vec<Fault>,
+}
+
+/// Why an archive was refused; every fault of it, not the first, warnings
+/// among them.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{} fault(s) in the archive", faults.len())]
+pub struct Refused {
+    /// The faults in the order of file and line.
+    pub faults: Vec<Fault>,
+}
+
+/// Reads the bytes of a ZIP.
+///
+/// # Errors
+/// Every fault of the archive. Where the ZIP itself can't be read, its faults
+/// are all there is to tell.
+pub fn read(zip: &[u8], limits: &Limits, policy: Policy) -> Result<Package, Refused> {
+    let files = archive::unzip(zip, limits).map_err(|faults| Refused { faults })?;
+    settle(files, limits, policy)
+}
+
+/// Reads files that were in a folder, by paths relative to it with `/`.
+///
+/// # Errors
+/// Every fault of the archive that the files would make.
+pub fn read_dir(
+    files: Vec<(String, Vec<u8>)>,
+    limits: &Limits,
+    policy: Policy,
+) -> Result<Package, Refused> {
+    let files = files.into_iter().map(|(path, content)| File { path, content });
+    settle(files.collect(), limits, policy)
+}
+
+fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, Refused> {
+    let mut faults = Vec::new();
+    let files = archive::settle(files, limits, &mut faults);
+    let manifest::Read { manifest, file, root, base, faults: in_manifest } =
+        manifest::read(&files, limits);
+    faults.extend(in_manifest);
+    let (schemas, in_schemas) = schemas(file, base, root.as_ref());
+    faults.extend(in_schemas);
+    if let (Some(schemas), Some(manifest), Some(root)) = (&schemas, &manifest, &root) {
+        faults.extend(test_cases(schemas, manifest, file, base, root));
+    }
+    let examined = python::examine(&files, policy);
+    faults.extend(examined.faults);
+    faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    let refused = faults.iter().any(|fault| fault.severity == Severity::Error);
+    match (manifest, schemas) {
+        (Some(manifest), Some(schemas)) if !refused => Ok(Package {
+            manifest,
+            digest: archive::digest(&files),
+            files: files.into_iter().map(|(path, content)| File { path, content }).collect(),
+            imports: examined.imports,
+            schemas,
+            warnings: faults,
+        }),
+        _ => Err(Refused { faults }),
+    }
+}
+
+/// Compiles the schemas that the manifest's tree holds, even where other
+/// parts of the manifest are at fault.
+fn schemas(
+    file: &str,
+    base: &str,
+    root: Option<&source::Node>,
+) -> (Option<Schemas>, Vec<Fault>) {
+    let io = root.and_then(|root| root.get("io"));
+    let schema = |key: &str| {
+        let node = &io?.node.get(key)?.node;
+        matches!(node.value, source::Value::Map(_)).then_some(node)
+    };
+    let Some(inputs) = schema("inputs_schema") else { return (None, Vec::new()) };
+    let outputs = schema("outputs_schema");
+    let (inputs_json, outputs_json) = (inputs.to_json(), outputs.map(source::Node::to_json));
+    let (schemas, problems) = Schemas::examine(&inputs_json, outputs_json.as_ref());
+    let faults = problems.into_iter().map(|problem| {
+        let node = match problem.section {
+            crate::schema::Section::Inputs => inputs,
+            crate::schema::Section::Outputs => outputs.unwrap_or(inputs),
+        };
+        let place = node.place(&problem.pointer);
+        let key = problem.fault.key.as_deref().map(|key| format!("{base}{key}"));
+        let fault = problem.fault.in_file(file).at(place.line, place.column);
+        Fault { key, ..fault }
+    });
+    (schemas, faults.collect())
+}
+
+/// The inputs of each test case against the schema they will meet.
+fn test_cases(
+    schemas: &Schemas,
+    manifest: &Manifest,
+    file: &str,
+    base: &str,
+    root: &source::Node,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (index, case) in manifest.test_cases.iter().enumerate() {
+        let inputs = case.inputs.to_string();
+        let Err(found) = schemas.check_inputs(inputs.as_bytes()) else { continue };
+        for fault in found {
+            let pointer = fault.key.unwrap_or_default();
+            let place = root.place(&format!("/quality/test_cases/{index}/inputs{pointer}"));
+            let key = format!("{base}quality.test_cases[{index}].inputs{}", pointer.replace('/', "."));
+            faults.push(
+                Fault::error(code::TEST_CASE_INPUTS, Text::new(
+                    format!("these inputs violate `io.inputs_schema`: {}", fault.message.en),
+                    format!("ces entrées violent `io.inputs_schema` : {}", fault.message.fr),
+                ))
+                .in_file(file)
+                .at(place.line, place.column)
+                .at_key(key),
+            );
+        }
+    }
+    faults
+}

@@ -1,0 +1,278 @@
+//! Checks a caller's inputs: units converted, defaults filled in, every
+//! violation reported, and every other byte left as it came.
+
+use std::borrow::Cow;
+
+use domain::json::Pointer;
+use domain::units::{Quantity, Unit};
+use domain::{Fault, Text};
+use serde_json::Value;
+
+use super::spots::Here;
+use super::{Compiled, Schemas, message};
+use crate::code;
+use crate::json::{DEEPEST, ErrorKind, Json, Kind, Splices, parse};
+
+/// Faults beyond this many add nothing for whoever reads them.
+const MOST_FAULTS: usize = 100;
+/// Defaults that one set of inputs may bring in; a recursive schema could
+/// otherwise grow without end.
+const MOST_DEFAULTS: usize = 10_000;
+
+/// Inputs that satisfy their schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedInputs<'a> {
+    /// The caller's own bytes where nothing was to be filled in or converted.
+    pub json: Cow<'a, [u8]>,
+    /// Every value of `format: file`, in the order of the document.
+    pub files: Vec<FileRef>,
+}
+
+/// A value that refers to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRef {
+    /// JSON Pointer of the value.
+    pub pointer: String,
+    /// The value.
+    pub reference: String,
+}
+
+impl Schemas {
+    /// Checks the JSON text of a task's inputs.
+    ///
+    /// # Errors
+    /// Every violation, with its JSON Pointer as key.
+    pub fn check_inputs<'a>(&self, inputs: &'a [u8]) -> Result<CheckedInputs<'a>, Vec<Fault>> {
+        let document = parse(inputs).map_err(|errors| {
+            errors.into_iter().map(|error| syntax_fault(inputs, error)).collect::<Vec<_>>()
+        })?;
+        if !matches!(document.kind, Kind::Object(_)) {
+            return Err(vec![not_an_object(&document.to_value())]);
+        }
+        let mut filling = Filling::new(&self.inputs);
+        let mut splices = Splices::default();
+        if self.inputs.spots.any {
+            filling.value(&Pointer::root(), &self.inputs.spots.root(), &document, &mut splices);
+        }
+        let Filling { mut faults, files, .. } = filling;
+        let json = if splices.is_empty() {
+            Cow::Borrowed(inputs)
+        } else {
+            Cow::Owned(splices.apply(inputs))
+        };
+        let value = match &json {
+            Cow::Borrowed(_) => document.to_value(),
+            Cow::Owned(changed) => parse(changed).map_or(Value::Null, |changed| changed.to_value()),
+        };
+        let converted: Vec<String> = faults.iter().filter_map(|fault| fault.key.clone()).collect();
+        for error in self.inputs.validator.iter_errors(&value) {
+            if faults.len() >= MOST_FAULTS {
+                break;
+            }
+            // A quantity that could not be converted has had its sentence.
+            let at = error.instance_path().as_str();
+            let told = |known: &String| {
+                at.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if !converted.iter().any(told) {
+                faults.push(Fault::error(code::INPUT_VIOLATION, message::of(&error)).at_key(at));
+            }
+        }
+        if faults.is_empty() { Ok(CheckedInputs { json, files }) } else { Err(faults) }
+    }
+}
+
+/// The walk over a document that notes what to change.
+struct Filling<'a> {
+    compiled: &'a Compiled,
+    faults: Vec<Fault>,
+    files: Vec<FileRef>,
+    defaults: usize,
+}
+
+impl<'a> Filling<'a> {
+    fn new(compiled: &'a Compiled) -> Self {
+        Self { compiled, faults: Vec::new(), files: Vec::new(), defaults: 0 }
+    }
+
+    fn value(&mut self, at: &Pointer, here: &Here, value: &Json<'_>, splices: &mut Splices) {
+        if here.is_empty() {
+            return;
+        }
+        let spots = &self.compiled.spots;
+        let integer = spots.get(here).any(|spot| spot.integer);
+        if let Some(unit) = spots.get(here).find_map(|spot| spot.unit.as_ref()) {
+            return self.quantity(at, unit, integer, value, splices);
+        }
+        match &value.kind {
+            Kind::Text(text) if spots.get(here).any(|spot| spot.file) => {
+                self.files.push(FileRef { pointer: at.to_string(), reference: text.to_string() });
+            }
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.value(&at.index(index), &spots.item(here, index), item, splices);
+                }
+            }
+            Kind::Object(members) => {
+                for (key, member) in members {
+                    self.value(&at.key(key), &spots.member(here, key), member, splices);
+                }
+                self.defaults(at, here, value, members, splices);
+            }
+            _ => {}
+        }
+    }
+
+    fn quantity(
+        &mut self,
+        at: &Pointer,
+        unit: &Unit,
+        integer: bool,
+        value: &Json<'_>,
+        splices: &mut Splices,
+    ) {
+        if matches!(&value.kind, Kind::Text(text) if is_non_finite(text)) {
+            return;
+        }
+        if matches!(value.kind, Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::List(_)) {
+            return;
+        }
+        let converted = Quantity::from_json(&value.to_value())
+            .unwrap_or_else(|| Quantity::parse(""))
+            .and_then(|quantity| quantity.to(unit)?.to_json(integer));
+        match converted {
+            Ok(number) => splices.push(value.span.clone(), number.to_string()),
+            Err(error) => {
+                let expected = Text::new(
+                    format!("{}. Give a number in {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} or \"12 {unit}\"", error.text().en),
+                    format!("{}. Donnez un nombre en {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} ou \"12 {unit}\"", error.text().fr),
+                );
+                self.faults.push(Fault::error(code::INPUT_UNIT, expected).at_key(at.as_str()));
+            }
+        }
+    }
+
+    /// Inserts the members that are missing and have a default.
+    fn defaults(
+        &mut self,
+        at: &Pointer,
+        here: &Here,
+        object: &Json<'_>,
+        members: &[(Cow<'_, str>, Json<'_>)],
+        splices: &mut Splices,
+    ) {
+        let spots = &self.compiled.spots;
+        let mut added: Vec<&str> = Vec::new();
+        let mut text = String::new();
+        for (key, _) in spots.get(here).flat_map(|spot| &spot.properties) {
+            if added.contains(&key.as_str()) || members.iter().any(|(name, _)| name == key) {
+                continue;
+            }
+            let child = spots.member(here, key);
+            let Some(default) = spots.get(&child).find_map(|spot| spot.default.as_deref()) else {
+                continue;
+            };
+            self.defaults += 1;
+            if self.defaults > MOST_DEFAULTS || at.as_str().matches('/').count() >= DEEPEST {
+                self.faults.push(endless_defaults().at_key(at.as_str()));
+                return;
+            }
+            if !(members.is_empty() && added.is_empty()) {
+                text.push_str(", ");
+            }
+            added.push(key);
+            text.push_str(&Value::String(key.clone()).to_string());
+            text.push_str(": ");
+            text.push_str(&self.filled(&at.key(key), &child, default));
+        }
+        if !text.is_empty() {
+            let end = object.span.end - 1;
+            splices.push(end..end, text);
+        }
+    }
+
+    /// A default with its own units converted and its own defaults filled in.
+    fn filled(&mut self, at: &Pointer, here: &Here, default: &str) -> String {
+        let Ok(value) = parse(default.as_bytes()) else { return default.to_owned() };
+        let mut splices = Splices::default();
+        self.value(at, here, &value, &mut splices);
+        if splices.is_empty() {
+            return default.to_owned();
+        }
+        String::from_utf8(splices.apply(default.as_bytes())).unwrap_or_else(|_| default.to_owned())
+    }
+}
+
+/// The strings that stand for numbers which JSON has not.
+pub(super) fn is_non_finite(text: &str) -> bool {
+    matches!(text, "NaN" | "Infinity" | "-Infinity")
+}
+
+fn not_an_object(found: &Value) -> Fault {
+    let name = crate::json::type_name(found);
+    Fault::error(
+        code::INPUT_SYNTAX,
+        Text::new(
+            format!("expected a JSON object such as {{\"force\": 1000}}, found a value of type {name}"),
+            format!("un objet JSON est attendu, comme {{\"force\": 1000}}, trouvé une valeur de type {name}"),
+        ),
+    )
+    .at_key("")
+}
+
+fn endless_defaults() -> Fault {
+    Fault::error(
+        code::INPUT_TOO_LARGE,
+        Text::new(
+            "the defaults of the schema bring in further defaults without end; give this value explicitly",
+            "les valeurs par défaut du schéma en amènent d’autres sans fin ; donnez explicitement cette valeur",
+        ),
+    )
+}
+
+fn syntax_fault(text: &[u8], error: crate::json::Error) -> Fault {
+    let fault = match error.kind {
+        ErrorKind::Syntax(en, fr) => {
+            let found = match std::str::from_utf8(&text[error.offset..]) {
+                Ok(rest) => rest.chars().next().map_or_else(
+                    || Text::new("the end", "la fin"),
+                    |c| Text::same(format!("`{}`", c.escape_debug())),
+                ),
+                Err(_) => Text::new("other bytes", "d’autres octets"),
+            };
+            Fault::error(
+                code::INPUT_SYNTAX,
+                Text::new(
+                    format!("expected {en}, found {}", found.en),
+                    format!("attendu : {fr} ; trouvé : {}", found.fr),
+                ),
+            )
+        }
+        ErrorKind::TooDeep => Fault::error(
+            code::INPUT_TOO_DEEP,
+            Text::new(
+                format!("expected at most {DEEPEST} levels of nesting, found more"),
+                format!("au plus {DEEPEST} niveaux d’imbrication sont attendus, trouvé davantage"),
+            ),
+        ),
+        ErrorKind::DuplicateKey(key) => Fault::error(
+            code::INPUT_DUPLICATE_KEY,
+            Text::new(
+                format!("the key \"{key}\" stands twice in this object; keep one"),
+                format!("la clé \"{key}\" figure deux fois dans cet objet ; n’en gardez qu’une"),
+            ),
+        ),
+        ErrorKind::BeyondFloat(raw) => Fault::error(
+            code::INPUT_NUMBER_RANGE,
+            Text::new(
+                format!("{raw} is beyond the range of a 64-bit float (about ±1.8e308); give a smaller number"),
+                format!("{raw} dépasse les limites d’un flottant de 64 bits (environ ±1,8e308) ; donnez un nombre plus petit"),
+            ),
+        ),
+    };
+    let before = String::from_utf8_lossy(&text[..error.offset]);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    fault.at(place(line), place(column)).at_key(error.pointer.as_str())
+}
