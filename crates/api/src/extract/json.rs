@@ -219,7 +219,14 @@ impl<'a> Fields<'a> {
             let key = self.entries[at].0.clone();
             self.refuse(&key, "body_unknown_field", message);
         }
-        if self.faults.is_empty() { Ok(()) } else { Err(refused(self.faults)) }
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        if self.faults.iter().all(|fault| fault.code == Code::NotOffered.as_str()) {
+            let detail = counted(self.faults.len());
+            return Err(Problem::new(Code::NotOffered, detail).with_faults(self.faults));
+        }
+        Err(refused(self.faults))
     }
 
     fn take(&mut self, name: &'static str) -> Option<&'a RawValue> {

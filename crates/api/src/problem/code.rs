@@ -57,7 +57,7 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not know this method", "Ce chemin ne connaît pas cette méthode";
     TooSlow = "too_slow", REQUEST_TIMEOUT, "The body arrived too slowly", "Le corps est arrivé trop lentement";
     NameTaken = "name_taken", CONFLICT, "The name is taken", "Le nom est déjà pris";
-    NotFinished = "not_finished", CONFLICT, "It has not ended yet", "Ce n'est pas encore terminé";
+    WrongState = "wrong_state", CONFLICT, "Its state does not allow this", "Son état ne le permet pas";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The first request with this key is still being answered", "La première requête portant cette clé est encore en cours";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large", "Le corps est trop volumineux";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not accepted here", "Le corps a un type qui n'est pas accepté ici";

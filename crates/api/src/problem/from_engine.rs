@@ -33,13 +33,7 @@ impl From<Error> for Problem {
                     format!("Le nom `{name}` est déjà pris. Choisissez-en un autre."),
                 ),
             ),
-            Error::WrongState { state, .. } => Self::new(
-                Code::NotFinished,
-                Text::new(
-                    format!("It is {state}. Wait until it has ended, or cancel it first."),
-                    format!("État actuel : {state}. Attendez la fin, ou annulez d'abord."),
-                ),
-            ),
+            Error::WrongState { what, state } => Self::wrong_state(what, state),
             Error::QueueFull { queued, retry_after } => {
                 Self::unavailable(Text::new(
                     format!("{queued} tasks are waiting, and the queue takes no more."),
@@ -94,6 +88,32 @@ impl Problem {
         };
         Self::new(Code::Unauthenticated, detail)
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// What is asked needs another state than the present one.
+    fn wrong_state(what: &str, state: &str) -> Self {
+        let ended = matches!(state, "completed" | "failed" | "cancelled" | "deployed");
+        let (en, fr) = match ended {
+            true => (
+                format!("The {what} has ended as `{state}`, which leaves nothing to do here."),
+                format!("État final : `{state}`. Il n'y a plus rien à faire ici."),
+            ),
+            false => (
+                format!("The {what} is `{state}`. Wait until it has ended, or cancel it."),
+                format!("État actuel : `{state}`. Attendez la fin, ou annulez."),
+            ),
+        };
+        Self::new(Code::WrongState, Text::new(en, fr))
+    }
+
+    /// Why a task was not accepted: faults are those of its inputs.
+    pub(crate) fn of_submission(error: Error) -> Self {
+        match error {
+            Error::Invalid(faults) => {
+                Self::new(Code::InvalidInputs, counted(faults.len())).with_faults(faults)
+            }
+            error => error.into(),
+        }
     }
 
     /// What was sent is larger than allowed.

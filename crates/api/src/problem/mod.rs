@@ -13,6 +13,7 @@ use axum::response::IntoResponse;
 use domain::{DeploymentId, Fault, Text};
 
 pub use code::Code;
+pub(crate) use from_engine::counted;
 
 /// A refusal. It becomes an answer without a body, and the outermost layer
 /// writes the body: only there are the request's id, path and language known.
@@ -68,8 +69,15 @@ impl Problem {
     }
 
     /// The code.
+    #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
         self.0.code
+    }
+
+    /// What is wrong, place by place.
+    #[cfg(test)]
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.0.faults
     }
 
     /// Adds what is wrong, place by place.

@@ -1,0 +1,34 @@
+//! `GET /deployments/{id}/events`: its stages as they come.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::DeploymentId;
+
+use crate::app::App;
+use crate::events::{LastSeen, stream};
+use crate::extract::{Caller, Id, Params};
+use crate::problem::Problem;
+
+/// The deployment's events as server-sent events, until it has ended.
+#[utoipa::path(
+    get,
+    path = "/deployments/{id}/events",
+    operation_id = "watchDeployment",
+    tag = "deployments",
+    params(
+        ("id" = Uuid, Path, description = "The deployment's id"),
+        ("Last-Event-ID" = Option<i64>, Header, description = "Goes on after this event"),
+    ),
+    responses((status = 200, description = "The events", content_type = "text/event-stream", body = String)),
+)]
+pub(crate) async fn events(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Id(id): Id<DeploymentId>,
+    LastSeen(seq): LastSeen,
+    params: Params,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let updates = app.engine.watch_deployment(&who, id, seq).await?;
+    Ok(stream(updates, &app))
+}

@@ -1,0 +1,91 @@
+//! A deployment as callers see it.
+
+use domain::{Lang, Severity, Timestamp};
+use engine::store::deployments::{Deployment, Status};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::problem::body::FaultBody;
+
+/// One try to deploy an archive.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deployment)]
+pub(crate) struct DeploymentBody<'a> {
+    /// Its id.
+    deployment_id: Uuid,
+    /// The function it became a version of.
+    function_id: Option<Uuid>,
+    /// The version it became.
+    version_id: Option<Uuid>,
+    /// The function's name, once the manifest was read.
+    name: Option<&'a str>,
+    /// The version's number, once deployed.
+    version: Option<String>,
+    /// `running`, `deployed` or `failed`.
+    status: &'static str,
+    /// OCI image; null until images exist.
+    docker_image: Option<&'a str>,
+    /// The stages that were entered, in order.
+    stages: Vec<StageBody<'a>>,
+    /// What refused it.
+    faults: Vec<FaultBody<'a>>,
+    /// When it was accepted.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    completed_at: Option<Timestamp>,
+}
+
+/// One stage of a deployment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stage)]
+struct StageBody<'a> {
+    /// `archive`, `environment`, `bytecode`, `tests` or `publish`.
+    name: &'a str,
+    /// When it was entered.
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    /// How long it took, in seconds; null while it runs.
+    duration: Option<f64>,
+    /// What it warned of.
+    warnings: Vec<FaultBody<'a>>,
+}
+
+impl<'a> DeploymentBody<'a> {
+    /// A deployment in the caller's language.
+    pub(crate) fn of(deployment: &'a Deployment, lang: Lang) -> Self {
+        Self {
+            deployment_id: deployment.id.0,
+            function_id: deployment.function.map(|id| id.0),
+            version_id: deployment.version.map(|id| id.0),
+            name: deployment.name.as_deref(),
+            version: deployment.number.as_ref().map(ToString::to_string),
+            status: match deployment.status {
+                Status::Running => "running",
+                Status::Deployed => "deployed",
+                Status::Failed => "failed",
+            },
+            docker_image: None,
+            stages: deployment
+                .stages
+                .iter()
+                .map(|stage| StageBody {
+                    name: &stage.name,
+                    started_at: stage.started_at,
+                    duration: stage.duration_ms.map(|ms| ms / 1e3),
+                    warnings: stage
+                        .faults
+                        .iter()
+                        .filter(|fault| fault.severity == Severity::Warning)
+                        .map(|fault| FaultBody::of(fault, lang))
+                        .collect(),
+                })
+                .collect(),
+            faults: deployment.faults.iter().map(|fault| FaultBody::of(fault, lang)).collect(),
+            created_at: deployment.created_at,
+            completed_at: deployment.completed_at,
+        }
+    }
+}

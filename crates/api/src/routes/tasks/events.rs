@@ -1,0 +1,36 @@
+//! `GET /tasks/{id}/events`: state, progress and log as they come.
+
+use axum::extract::State;
+use axum::response::Response;
+use domain::TaskId;
+
+use crate::app::App;
+use crate::events::{LastSeen, stream};
+use crate::extract::{Caller, Id, Params};
+use crate::problem::Problem;
+
+/// The task's events as server-sent events, until it has ended: durable
+/// ones (`task.running` …) with an id, `progress` and `log` without, and
+/// `reset` where some of the latter were missed.
+#[utoipa::path(
+    get,
+    path = "/tasks/{id}/events",
+    operation_id = "watchTask",
+    tag = "tasks",
+    params(
+        ("id" = Uuid, Path, description = "The task's id"),
+        ("Last-Event-ID" = Option<i64>, Header, description = "Goes on after this event"),
+    ),
+    responses((status = 200, description = "The events", content_type = "text/event-stream", body = String)),
+)]
+pub(crate) async fn events(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Id(id): Id<TaskId>,
+    LastSeen(seq): LastSeen,
+    params: Params,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let updates = app.engine.watch_task(&who, id, seq).await?;
+    Ok(stream(updates, &app))
+}

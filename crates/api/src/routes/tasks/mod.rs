@@ -1,0 +1,12 @@
+//! Tasks: listed, looked at, followed, cancelled, deleted.
+
+pub(crate) mod artifact;
+pub(crate) mod artifacts;
+pub(crate) mod cancel;
+pub(crate) mod delete;
+pub(crate) mod events;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod result;
+pub(crate) mod show;
+pub(crate) mod view;
