@@ -65,8 +65,8 @@ type Asked = (String, Option<Timestamp>, Option<UserId>);
 
 fn read(mut fields: Fields<'_>, now: Timestamp) -> Result<Asked, Problem> {
     const NAME: (&str, &str) = ("1 to 100 characters", "1 à 100 caractères");
-    let name = fields.required::<String>("name", NAME).unwrap_or_default();
-    if !name.is_empty() && (name.chars().count() > 100 || name.chars().any(char::is_control)) {
+    let name = fields.required::<String>("name", NAME);
+    if name.as_deref().is_some_and(|name| !is_label(name)) {
         fields.refuse(
             "name",
             "body_value",
@@ -89,5 +89,9 @@ fn read(mut fields: Fields<'_>, now: Timestamp) -> Result<Asked, Problem> {
     }
     let user = fields.optional::<UserId>("user_id", ("a UUID", "un UUID"));
     fields.finish()?;
-    Ok((name, expires_at, user))
+    Ok((name.unwrap_or_default(), expires_at, user))
+}
+
+fn is_label(name: &str) -> bool {
+    (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }

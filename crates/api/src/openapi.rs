@@ -1,0 +1,63 @@
+//! The OpenAPI document: what the routes say of themselves, and what holds
+//! for all of them.
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
+use utoipa::{OpenApi as _, PartialSchema as _, ToSchema as _};
+
+use crate::problem::body::{Body9457, FaultBody};
+
+/// The document before any route: what it is, how to log in, the resources
+/// in their order.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "MecaPy",
+        description = "Runs Python calculation functions for engineers: deployed from an archive, isolated, exact. Every path also answers under `/api`. Problems are `application/problem+json` with a stable `code`.",
+    ),
+    tags(
+        (name = "functions", description = "Deployed calculations"),
+        (name = "deployments", description = "From an archive to a version, stage by stage"),
+        (name = "tasks", description = "Calculations that were asked for"),
+        (name = "files", description = "Input files"),
+        (name = "companies", description = "Companies, members and quotas"),
+        (name = "tokens", description = "Personal API tokens"),
+        (name = "operations", description = "Queue, workers and health"),
+    ),
+    security(("token" = [])),
+)]
+struct Base;
+
+/// The document that routes are added to.
+pub(crate) fn base() -> OpenApi {
+    let mut document = Base::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A personal API token, `mecapy_…`"))
+        .build();
+    components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    components.schemas.insert(Body9457::name().into(), Body9457::schema());
+    components.schemas.insert(FaultBody::name().into(), FaultBody::schema());
+    document
+}
+
+/// Adds to every operation what any of them may answer.
+pub(crate) fn complete(document: &mut OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+        methods.into_iter().flatten().for_each(with_problem);
+    }
+}
+
+fn with_problem(operation: &mut Operation) {
+    let schema = Ref::from_schema_name(Body9457::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response = ResponseBuilder::new()
+        .description("A problem, by RFC 9457")
+        .content("application/problem+json", content)
+        .build();
+    operation.responses.responses.insert("default".to_owned(), response.into());
+}

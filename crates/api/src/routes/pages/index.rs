@@ -1,0 +1,46 @@
+//! `GET /`: what this is, as JSON for programs and as a page for browsers.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::{docs, html};
+use crate::answer::json;
+use crate::app::App;
+use crate::context::Context;
+
+#[derive(Serialize)]
+struct Index {
+    name: &'static str,
+    version: &'static str,
+    description: &'static str,
+    documentation: &'static str,
+    openapi: &'static str,
+    health: &'static str,
+}
+
+pub(crate) async fn index(
+    State(app): State<App>,
+    Extension(context): Extension<Arc<Context>>,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = if html::wanted(&headers) {
+        docs::answer(&app, context.lang)
+    } else {
+        let index = Index {
+            name: "MecaPy",
+            version: env!("CARGO_PKG_VERSION"),
+            description: "Runs Python calculation functions for engineers",
+            documentation: "/docs",
+            openapi: "/openapi.json",
+            health: "/health",
+        };
+        json(StatusCode::OK, &index)
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+    response
+}
