@@ -73,11 +73,7 @@ impl Migration {
 }
 
 /// The steps from what is applied to `target`.
-pub fn plan(
-    known: &[Migration],
-    applied: &[Applied],
-    target: &Target,
-) -> Result<Vec<Step>, Error> {
+pub fn plan(known: &[Migration], applied: &[Applied], target: &Target) -> Result<Vec<Step>, Error> {
     check_history(known, applied)?;
     let wanted = match target {
         Target::Newest => known.len(),

@@ -46,12 +46,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            migrate: true,
-            busy_timeout: Duration::from_secs(5),
-            scans: 4,
-            waiting_writes: 4096,
-        }
+        Self { migrate: true, busy_timeout: Duration::from_secs(5), scans: 4, waiting_writes: 4096 }
     }
 }
 

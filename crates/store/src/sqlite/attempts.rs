@@ -8,10 +8,10 @@ use domain::task::{ErrorKind, State, TaskError};
 use domain::{CompanyId, TaskId, Text, Timestamp};
 use serde_json::json;
 
+use super::events;
 use super::files::store_artifacts;
 use super::rows::{Cells, Db, Failure, Json, JsonOrNull, bind, only};
 use super::tasks::{TASK, ended, inputs, parts, task};
-use super::events;
 use crate::operator::{Queued, Reaped};
 use crate::tasks::{Claim, Ending, Finished, InputsRef, Lease, Outcome, Task};
 

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::functions::{VERSION, VERSIONS, version};
 use super::rows::{Cells, Db, Failure, Json, bind, only};
 use super::{Sqlite, events};
+use crate::Error;
 use crate::deployments::{Deployment, Deployments, Draft, Published, Stage, Status, numbers};
 use crate::functions::Version;
-use crate::Error;
 
 #[async_trait]
 impl Deployments for Sqlite {

@@ -63,10 +63,7 @@ fn run(connection: &mut Connection, now: Timestamp, target: &Target) -> Result<V
             }
             Step::Down(migration) => {
                 transaction.execute_batch(migration.down)?;
-                db.execute(
-                    "DELETE FROM migrations WHERE revision = ?",
-                    bind![migration.revision],
-                )?;
+                db.execute("DELETE FROM migrations WHERE revision = ?", bind![migration.revision])?;
             }
         }
     }

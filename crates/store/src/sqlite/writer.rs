@@ -96,11 +96,7 @@ impl Sqlite {
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let job = Job { action, work: Some(work), outcome: None, reply };
-        self.writer
-            .inbox
-            .send(Message::Write(Box::new(job)))
-            .await
-            .map_err(|_| Error::Closed)?;
+        self.writer.inbox.send(Message::Write(Box::new(job))).await.map_err(|_| Error::Closed)?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 }
@@ -234,10 +230,12 @@ impl Log {
         let pages = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&pages);
         // This also takes the place of SQLite's automatic checkpoint.
-        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
-            seen.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
-            Ok(())
-        }))?;
+        connection.wal_hook(Some(
+            move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+                seen.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+                Ok(())
+            },
+        ))?;
         let beside = super::connect(path, options.busy_timeout)?;
         beside.set_prepared_statement_cache_capacity(STATEMENTS);
         let (thread, calls) = std_mpsc::sync_channel(1);

@@ -5,12 +5,12 @@
 #[macro_use]
 mod world;
 
-
-
-
+mod accounts;
+mod deployments;
+mod endings;
 mod files;
-
-
-
+mod functions;
+mod idempotency;
+mod operator;
 mod tasks;
-
+mod tenants;

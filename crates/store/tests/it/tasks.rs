@@ -51,8 +51,7 @@ async fn a_task_submitted_with_a_claim_runs_at_once(world: World) {
     let running = world.read(&tenant, task.id).await;
     assert_eq!((running.state, running.attempt), (State::Running, 1));
     assert_eq!((running.worker, running.started_at), (Some(claim.worker), Some(world.now())));
-    let lease =
-        Lease { company: tenant.company, task: task.id, attempt: 1, token: claim.token };
+    let lease = Lease { company: tenant.company, task: task.id, attempt: 1, token: claim.token };
     world.store.finish(lease, completed("1")).await.unwrap();
     assert_eq!(
         world.told(&tenant, task.id.0).await,
@@ -175,8 +174,7 @@ async fn pages_follow_each_other_newest_first(world: World) {
     let mut listed = Vec::new();
     let mut after = None;
     loop {
-        let page =
-            world.store.tasks(tenant.company, Filter::default(), after, 3).await.unwrap();
+        let page = world.store.tasks(tenant.company, Filter::default(), after, 3).await.unwrap();
         assert!(page.items.iter().all(|task| task.result.is_none()), "results are not listed");
         listed.extend(page.items.iter().map(|task| task.id));
         match page.next {

@@ -1,0 +1,298 @@
+//! Measures what the database costs: single commits, commits in a crowd,
+//! look-ups, and a hop to another thread and back.
+//!
+//! `cargo run --release -p store --example commits`; the figures stand in
+//! `docs/decisions/0002-rusqlite-one-writer.md`.
+
+#![expect(clippy::print_stdout, reason = "it is a program that prints figures")]
+#![expect(clippy::unwrap_used, reason = "a measurement may end at the first surprise")]
+
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::clock::{Clock as _, System};
+use domain::manifest::{BaseImage, Io, Manifest, Metadata, PythonVersion, RetryPolicy, Runtime};
+use domain::permission::Role;
+use domain::task::{Measured, Priority, QueueClass, State};
+use domain::{
+    CompanyId, DeploymentId, Digest, FunctionId, LeaseToken, TaskId, UserId, VersionId, WorkerId,
+};
+use store::accounts::Company;
+use store::deployments::{Deployment, Draft, Published, Status};
+use store::functions::Version;
+use store::tasks::{Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task};
+use store::{Handle, sqlite};
+
+const ALONE: usize = 5_000;
+const CROWD: usize = 64;
+const IN_CROWD: usize = 400;
+
+#[tokio::main]
+async fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    println!("one write and fdatasync of 40 KiB, file of fixed size");
+    show(&disk(folder.path()));
+
+    let path = folder.path().join("mecapy.db");
+    let store = sqlite::open(&path, Arc::new(System), sqlite::Options::default()).unwrap();
+    let tenant = Tenant::new(&store).await;
+
+    // The first round grows the files; the second overwrites them.
+    for round in ["first", "second"] {
+        let (mut submits, mut finishes) = (Vec::new(), Vec::new());
+        for _ in 0..ALONE {
+            let (task, lease) = tenant.claimed();
+            submits.push(timed(store.submit(task)).await);
+            finishes.push(timed(store.finish(lease, ending())).await);
+        }
+        println!("submit with claim, alone, {round} {ALONE}");
+        show(&submits);
+        println!("finish, alone, {round} {ALONE}");
+        show(&finishes);
+    }
+
+    let begin = Instant::now();
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..CROWD {
+        let (store, tenant) = (Arc::clone(&store), tenant.clone());
+        crowd.spawn(async move {
+            let mut took = Vec::new();
+            for _ in 0..IN_CROWD {
+                took.push(timed(store.submit(tenant.queued())).await);
+            }
+            took
+        });
+    }
+    let took = crowd.join_all().await.concat();
+    let rate = took.len() as f64 / begin.elapsed().as_secs_f64();
+    println!("submit, {CROWD} at once: {rate:.0} per second");
+    show(&took);
+
+    let task = tenant.queued();
+    let id = task.task.id;
+    store.submit(task).await.unwrap();
+    let mut look_ups = Vec::new();
+    for _ in 0..ALONE {
+        look_ups.push(timed(store.task(tenant.version.company, id)).await);
+    }
+    println!("look-up of a task, in place");
+    show(&look_ups);
+    let mut hops = Vec::new();
+    for _ in 0..ALONE {
+        hops.push(timed(async { tokio::task::spawn_blocking(|| ()).await }).await);
+    }
+    println!("empty hop through spawn_blocking");
+    show(&hops);
+    println!("empty hop through a thread of one's own, channel and oneshot");
+    show(&channel_hops().await);
+    store.close().await;
+}
+
+fn disk(folder: &std::path::Path) -> Vec<Duration> {
+    let mut file = std::fs::File::create(folder.join("disk")).unwrap();
+    let pages = vec![7; 40 << 10];
+    for _ in 0..64 {
+        file.write_all(&pages).unwrap();
+    }
+    file.sync_all().unwrap();
+    let mut took = Vec::new();
+    for _ in 0..1000 {
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let begin = Instant::now();
+        file.write_all(&pages).unwrap();
+        file.sync_data().unwrap();
+        took.push(begin.elapsed());
+    }
+    took
+}
+
+async fn channel_hops() -> Vec<Duration> {
+    let (calls, mut called) = tokio::sync::mpsc::channel::<tokio::sync::oneshot::Sender<()>>(64);
+    let thread = std::thread::spawn(move || {
+        while let Some(reply) = called.blocking_recv() {
+            reply.send(()).unwrap();
+        }
+    });
+    let mut took = Vec::new();
+    for _ in 0..ALONE {
+        let begin = Instant::now();
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        calls.send(reply).await.unwrap();
+        answer.await.unwrap();
+        took.push(begin.elapsed());
+    }
+    drop(calls);
+    thread.join().unwrap();
+    took
+}
+
+async fn timed<T, E: std::fmt::Debug>(work: impl Future<Output = Result<T, E>>) -> Duration {
+    let begin = Instant::now();
+    work.await.unwrap();
+    begin.elapsed()
+}
+
+fn show(took: &[Duration]) {
+    let mut sorted = took.to_vec();
+    sorted.sort_unstable();
+    let at = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize].as_secs_f64() * 1e3;
+    println!(
+        "    p50 {:.3} ms   p95 {:.3} ms   p99 {:.3} ms   max {:.3} ms",
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+#[derive(Clone)]
+struct Tenant {
+    version: Version,
+    user: UserId,
+    worker: WorkerId,
+}
+
+impl Tenant {
+    async fn new(store: &Handle) -> Self {
+        let (company, created_at) = (CompanyId::new(), System.now());
+        let row = Company {
+            id: company,
+            name: "acme".to_owned(),
+            weight: 1.0,
+            max_running: None,
+            max_queued: None,
+            created_at,
+        };
+        store.create_company(row).await.unwrap();
+        let user = store.put_member(company, "someone", Role::Member).await.unwrap();
+        let id = DeploymentId::new();
+        let deployment = Deployment {
+            company,
+            id,
+            user,
+            status: Status::Running,
+            upload: Digest([1; 32]),
+            name: None,
+            version: None,
+            function: None,
+            number: None,
+            stages: Vec::new(),
+            faults: Vec::new(),
+            created_at,
+            completed_at: None,
+        };
+        store.create_deployment(deployment).await.unwrap();
+        let draft = Draft { version: version(company, user), number_is_asked: true };
+        let Published::New(version) = store.publish(company, id, draft).await.unwrap() else {
+            panic!("expected a new version")
+        };
+        Self { version, user, worker: WorkerId::new() }
+    }
+
+    fn queued(&self) -> NewTask {
+        let now = System.now();
+        let task = Task {
+            company: self.version.company,
+            id: TaskId::new(),
+            name: self.version.name.clone(),
+            user: self.user,
+            function: self.version.function,
+            version: self.version.id,
+            version_number: "1.0.0".to_owned(),
+            state: State::Queued,
+            priority: Priority::default(),
+            class: QueueClass::HighPriority,
+            expected_ms: 3.0,
+            timeout_ms: 300_000,
+            retry: RetryPolicy::default(),
+            attempt: 0,
+            worker: None,
+            cancel_requested: false,
+            created_at: now,
+            available_at: now,
+            started_at: None,
+            completed_at: None,
+            progress: None,
+            result: None,
+            non_finite: Vec::new(),
+            error: None,
+            warnings: Vec::new(),
+            measured: None,
+            cached: false,
+        };
+        let inputs = InputsRef::Inline(br#"{"force": 1000, "section": 10}"#.to_vec());
+        NewTask { task, inputs, cache_key: None, claim: None }
+    }
+
+    fn claimed(&self) -> (NewTask, Lease) {
+        let mut new = self.queued();
+        let token = LeaseToken::random();
+        let lease = Duration::from_secs(30);
+        new.claim = Some(Claim { attempt: 1, token, worker: self.worker, lease });
+        let lease = Lease { company: new.task.company, task: new.task.id, attempt: 1, token };
+        (new, lease)
+    }
+}
+
+fn ending() -> Ending {
+    let result = br#"{"stress": 100.0, "safety_factor": 2.35, "status": "ok"}"#.to_vec();
+    Ending {
+        outcome: Outcome::Completed {
+            result: ResultRef::Inline(result),
+            non_finite: Vec::new(),
+            warnings: Vec::new(),
+        },
+        progress: None,
+        measured: Measured { execution_ms: 1.0, ..Measured::default() },
+        artifacts: Vec::new(),
+    }
+}
+
+fn version(company: CompanyId, user: UserId) -> Version {
+    let metadata = Metadata {
+        name: "bolt-stress".to_owned(),
+        description: None,
+        author: None,
+        email: None,
+        tags: Vec::new(),
+        category: None,
+    };
+    let runtime = Runtime {
+        python_version: None,
+        base_image: BaseImage::Base,
+        timeout_s: 300,
+        memory_limit_mb: 2048,
+        cpu_limit: 2.0,
+        cache: false,
+        retry: RetryPolicy::default(),
+    };
+    let manifest = Manifest {
+        metadata,
+        runtime,
+        requirements: Vec::new(),
+        io: Io { inputs_schema: serde_json::json!({}), outputs_schema: None },
+        test_cases: Vec::new(),
+        version: None,
+        changelog: None,
+    };
+    Version {
+        company,
+        id: VersionId::new(),
+        function: FunctionId::new(),
+        name: "bolt-stress".to_owned(),
+        version: semver::Version::new(1, 0, 0),
+        archive: Digest([2; 32]),
+        manifest,
+        environment: Digest([3; 32]),
+        python: PythonVersion::PREFERRED,
+        python_full: "3.12.1".to_owned(),
+        lock: String::new(),
+        shared_environment: true,
+        imports: Vec::new(),
+        warnings: Vec::new(),
+        deployment: DeploymentId::new(),
+        created_by: user,
+        created_at: System.now(),
+    }
+}

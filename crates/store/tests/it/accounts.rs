@@ -1,0 +1,162 @@
+//! Companies, members and tokens.
+
+use std::time::Duration;
+
+use domain::permission::Role;
+use domain::{CompanyId, Digest, TokenId, UserId};
+use store::accounts::{Company, Token};
+use store::{Cursor, Error};
+
+use crate::world::{World, digest};
+
+on_every_backend! {
+    a_company_is_read_as_it_was_written,
+    a_companys_name_is_taken_once,
+    companies_are_listed_newest_first,
+    quotas_are_set,
+    a_user_is_the_same_person_in_two_companies,
+    a_removed_member_loses_tokens_and_may_come_back,
+    a_valid_token_stands_for_its_users_present_role,
+    an_expired_token_stands_for_nobody,
+    a_revoked_token_stands_for_nobody,
+    tokens_are_listed_newest_first,
+}
+
+fn token(company: CompanyId, user: UserId, secret: Digest, world: &World) -> Token {
+    Token {
+        id: TokenId::new(),
+        company,
+        user,
+        name: "laptop".to_owned(),
+        secret_sha256: secret,
+        created_at: world.now(),
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+async fn a_company_is_read_as_it_was_written(world: World) {
+    let company = Company {
+        id: CompanyId::new(),
+        name: "acme".to_owned(),
+        weight: 0.1 + 0.2,
+        max_running: Some(u32::MAX),
+        max_queued: Some(0),
+        created_at: world.now(),
+    };
+    world.store.create_company(company.clone()).await.unwrap();
+    assert_eq!(world.store.company(company.id).await.unwrap(), Some(company.clone()));
+    assert_eq!(world.store.company_named("acme").await.unwrap(), Some(company));
+    assert_eq!(world.store.company_named("other").await.unwrap(), None);
+    assert_eq!(world.store.company(CompanyId::new()).await.unwrap(), None);
+}
+
+async fn a_companys_name_is_taken_once(world: World) {
+    let id = world.company("acme").await;
+    let again = Company { id: CompanyId::new(), ..world.store.company(id).await.unwrap().unwrap() };
+    let refused = world.store.create_company(again).await;
+    assert!(matches!(refused, Err(Error::NameTaken { what: "company", .. })), "{refused:?}");
+}
+
+async fn companies_are_listed_newest_first(world: World) {
+    let (first, second, third) =
+        (world.company("a").await, world.company("b").await, world.company("c").await);
+    let page = world.store.companies(None, 2).await.unwrap();
+    assert_eq!(page.items.iter().map(|c| c.id).collect::<Vec<_>>(), [third, second]);
+    assert_eq!(page.next, Some(Cursor(second.0)));
+    let page = world.store.companies(page.next, 2).await.unwrap();
+    assert_eq!(page.items.iter().map(|c| c.id).collect::<Vec<_>>(), [first]);
+    assert_eq!(page.next, None);
+}
+
+async fn quotas_are_set(world: World) {
+    let id = world.company("acme").await;
+    assert!(world.store.set_company_quotas(id, 2.5, Some(3), None).await.unwrap());
+    let company = world.store.company(id).await.unwrap().unwrap();
+    assert_eq!((company.weight, company.max_running, company.max_queued), (2.5, Some(3), None));
+    let nobody = world.store.set_company_quotas(CompanyId::new(), 1.0, None, None).await.unwrap();
+    assert!(!nobody);
+}
+
+async fn a_user_is_the_same_person_in_two_companies(world: World) {
+    let (a, b) = (world.company("a").await, world.company("b").await);
+    let user = world.store.put_member(a, "zoé", Role::Member).await.unwrap();
+    assert_eq!(world.store.put_member(b, "zoé", Role::CompanyAdmin).await.unwrap(), user);
+    assert_eq!(world.store.put_member(a, "zoé", Role::Admin).await.unwrap(), user);
+    world.store.put_member(a, "abel", Role::Member).await.unwrap();
+    let members = world.store.members(a).await.unwrap();
+    let named: Vec<_> = members.iter().map(|m| (m.name.as_str(), m.role)).collect();
+    assert_eq!(named, [("abel", Role::Member), ("zoé", Role::Admin)]);
+    assert_eq!(world.store.members(b).await.unwrap()[0].role, Role::CompanyAdmin);
+}
+
+async fn a_removed_member_loses_tokens_and_may_come_back(world: World) {
+    let (a, b) = (world.company("a").await, world.company("b").await);
+    let user = world.store.put_member(a, "zoé", Role::Member).await.unwrap();
+    world.store.put_member(b, "zoé", Role::Member).await.unwrap();
+    world.store.create_token(token(a, user, digest(1), &world)).await.unwrap();
+    world.store.create_token(token(b, user, digest(2), &world)).await.unwrap();
+    assert!(world.store.remove_member(a, user).await.unwrap());
+    assert!(!world.store.remove_member(a, user).await.unwrap());
+    assert!(world.store.members(a).await.unwrap().is_empty());
+    assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
+    assert!(world.store.authenticate(digest(2)).await.unwrap().is_some());
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.store.put_member(a, "zoé", Role::Member).await.unwrap(), user);
+    assert_eq!(world.store.members(a).await.unwrap()[0].created_at, world.now());
+    assert!(
+        world.store.authenticate(digest(1)).await.unwrap().is_none(),
+        "what was revoked stays revoked"
+    );
+}
+
+async fn a_valid_token_stands_for_its_users_present_role(world: World) {
+    let company = world.company("acme").await;
+    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let token = token(company, user, digest(1), &world);
+    world.store.create_token(token.clone()).await.unwrap();
+    let found = world.store.authenticate(digest(1)).await.unwrap().unwrap();
+    assert_eq!((found.token, found.company_name.as_str()), (token, "acme"));
+    assert_eq!(found.role, Role::Member);
+    world.store.put_member(company, "zoé", Role::CompanyAdmin).await.unwrap();
+    let found = world.store.authenticate(digest(1)).await.unwrap().unwrap();
+    assert_eq!(found.role, Role::CompanyAdmin);
+    assert!(world.store.authenticate(digest(2)).await.unwrap().is_none());
+}
+
+async fn an_expired_token_stands_for_nobody(world: World) {
+    let company = world.company("acme").await;
+    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let mut token = token(company, user, digest(1), &world);
+    token.expires_at = Some(world.now().after(Duration::from_secs(1)));
+    world.store.create_token(token.clone()).await.unwrap();
+    assert!(world.store.authenticate(digest(1)).await.unwrap().is_some());
+    world.pass(Duration::from_secs(1));
+    assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
+    assert!(!world.store.revoke_token(company, token.id).await.unwrap());
+}
+
+async fn a_revoked_token_stands_for_nobody(world: World) {
+    let company = world.company("acme").await;
+    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let token = token(company, user, digest(1), &world);
+    world.store.create_token(token.clone()).await.unwrap();
+    assert!(world.store.revoke_token(company, token.id).await.unwrap());
+    assert!(!world.store.revoke_token(company, token.id).await.unwrap());
+    assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
+    let listed = world.store.tokens(company, user).await.unwrap();
+    assert_eq!(listed[0].revoked_at, Some(world.now()));
+}
+
+async fn tokens_are_listed_newest_first(world: World) {
+    let company = world.company("acme").await;
+    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let token = token(company, user, digest(n), &world);
+        ids.insert(0, token.id);
+        world.store.create_token(token).await.unwrap();
+    }
+    let listed = world.store.tokens(company, user).await.unwrap();
+    assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), ids);
+}

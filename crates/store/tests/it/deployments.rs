@@ -1,0 +1,159 @@
+//! Deployments: their stages, and publishing in one transaction.
+
+use domain::{DeploymentId, Fault, Text};
+use store::deployments::{Published, Stage, Status};
+
+use crate::functions::deploy;
+use crate::world::{World, draft};
+
+on_every_backend! {
+    stages_are_entered_and_updated,
+    a_published_version_ends_its_deployment,
+    the_next_number_is_given_where_none_is_asked_for,
+    the_same_content_is_the_same_version,
+    another_content_under_a_number_is_refused,
+    a_failed_deployment_frees_its_number,
+    of_two_deployments_at_once_one_gets_the_number,
+    a_deployment_that_ended_cannot_be_published_again,
+    what_a_crash_cut_off_is_found,
+}
+
+fn stage(name: &str, duration_ms: Option<f64>, world: &World) -> Stage {
+    Stage { name: name.to_owned(), started_at: world.now(), duration_ms, faults: Vec::new() }
+}
+
+async fn stages_are_entered_and_updated(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, store) = (tenant.company, &world.store);
+    let id = world.deployment(company, tenant.user).await;
+    let name = Some("bolt".to_owned());
+    for (name, stage) in [
+        (None, stage("archive", None, &world)),
+        (name, stage("archive", Some(0.1), &world)),
+        (None, stage("environment", None, &world)),
+    ] {
+        store.put_stage(company, id, name, stage).await.unwrap();
+    }
+    let deployment = store.deployment(company, id).await.unwrap().unwrap();
+    assert_eq!(deployment.name.as_deref(), Some("bolt"));
+    let expected = [stage("archive", Some(0.1), &world), stage("environment", None, &world)];
+    assert_eq!(deployment.stages, expected);
+    assert_eq!(world.told(&tenant, id.0).await, ["deployment.stage"; 3]);
+    store.put_stage(company, DeploymentId::new(), None, expected[0].clone()).await.unwrap();
+}
+
+async fn a_published_version_ends_its_deployment(world: World) {
+    let tenant = world.tenant("acme").await;
+    let version = &tenant.version;
+    let found = world.store.deployment(tenant.company, version.deployment).await.unwrap();
+    let deployment = found.unwrap();
+    assert_eq!(deployment.status, Status::Deployed);
+    assert_eq!(deployment.version, Some(version.id));
+    assert_eq!(deployment.function, Some(version.function));
+    assert_eq!(deployment.number.as_ref(), Some(&version.version));
+    assert_eq!(deployment.completed_at, Some(world.now()));
+    assert_eq!(world.told(&tenant, version.deployment.0).await, ["deployment.deployed"]);
+}
+
+async fn the_next_number_is_given_where_none_is_asked_for(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, user) = (tenant.company, tenant.user);
+    let next = async |name, asked, content| {
+        deploy(&world, company, user, name, asked, content).await.version.to_string()
+    };
+    assert_eq!(next("nut", None, 2).await, "0.1.0");
+    assert_eq!(next("nut", None, 3).await, "0.1.1");
+    assert_eq!(next("nut", Some("2.0.0-rc.1"), 4).await, "2.0.0-rc.1");
+    assert_eq!(next("nut", None, 5).await, "0.1.2");
+    assert_eq!(next("bolt", None, 6).await, "1.0.1");
+}
+
+async fn the_same_content_is_the_same_version(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, user) = (tenant.company, tenant.user);
+    for number in [Some("1.0.0"), None] {
+        let id = world.deployment(company, user).await;
+        let draft = draft(company, user, "bolt", number, 1);
+        let published = world.store.publish(company, id, draft).await.unwrap();
+        assert_eq!(published, Published::Same(tenant.version.clone()));
+        let deployment = world.store.deployment(company, id).await.unwrap().unwrap();
+        assert_eq!(deployment.status, Status::Deployed);
+        assert_eq!(deployment.version, Some(tenant.version.id));
+    }
+    let elsewhere = deploy(&world, company, user, "nut", None, 1).await;
+    assert_ne!(elsewhere.function, tenant.version.function, "another name, another function");
+}
+
+async fn another_content_under_a_number_is_refused(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, user) = (tenant.company, tenant.user);
+    let id = world.deployment(company, user).await;
+    let draft = draft(company, user, "bolt", Some("1.0.0"), 2);
+    let published = world.store.publish(company, id, draft).await.unwrap();
+    assert_eq!(published, Published::NumberTaken(tenant.version.clone()));
+    let deployment = world.store.deployment(company, id).await.unwrap().unwrap();
+    assert_eq!(deployment.status, Status::Running);
+    let listed = world.store.versions(company, tenant.version.function, None, 10).await.unwrap();
+    assert_eq!(listed.items, [tenant.version]);
+}
+
+async fn a_failed_deployment_frees_its_number(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, user) = (tenant.company, tenant.user);
+    let failing = world.deployment(company, user).await;
+    let faults = vec![Fault::error("test_case_failed", Text::new("no", "non"))];
+    world.store.fail_deployment(company, failing, faults.clone()).await.unwrap();
+    world.store.fail_deployment(company, failing, Vec::new()).await.unwrap();
+    let deployment = world.store.deployment(company, failing).await.unwrap().unwrap();
+    assert_eq!((deployment.status, deployment.faults), (Status::Failed, faults));
+    assert_eq!(deployment.completed_at, Some(world.now()));
+    assert_eq!(world.told(&tenant, failing.0).await, ["deployment.failed"], "once");
+    let version = deploy(&world, company, user, "bolt", Some("1.1.0"), 3).await;
+    assert_eq!(version.version.to_string(), "1.1.0");
+}
+
+async fn of_two_deployments_at_once_one_gets_the_number(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, user) = (tenant.company, tenant.user);
+    let mut publishing = tokio::task::JoinSet::new();
+    for content in 10..30 {
+        let id = world.deployment(company, user).await;
+        let (store, asked) = (world.store.clone(), content % 2 == 0);
+        let draft = draft(company, user, "nut", asked.then_some("0.1.0"), content);
+        publishing.spawn(async move { store.publish(company, id, draft).await.unwrap() });
+    }
+    let published = publishing.join_all().await;
+    let mut numbers: Vec<_> = published
+        .iter()
+        .filter_map(|published| match published {
+            Published::New(version) => Some(version.version.to_string()),
+            Published::Same(_) | Published::NumberTaken(_) => None,
+        })
+        .collect();
+    let stored = numbers.len();
+    assert!(stored >= 10, "those that ask for no number all get one");
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), stored, "no number was given twice");
+}
+
+async fn a_deployment_that_ended_cannot_be_published_again(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, user) = (tenant.company, tenant.user);
+    let draft = draft(company, user, "bolt", Some("1.2.0"), 5);
+    let ended = tenant.version.deployment;
+    let again = world.store.publish(company, ended, draft).await;
+    assert!(again.unwrap_err().to_string().contains("has ended"));
+    let stage = stage("tests", None, &world);
+    world.store.put_stage(company, ended, None, stage).await.unwrap();
+    let deployment = world.store.deployment(company, ended).await.unwrap().unwrap();
+    assert!(deployment.stages.is_empty());
+}
+
+async fn what_a_crash_cut_off_is_found(world: World) {
+    let tenant = world.tenant("acme").await;
+    let open = world.deployment(tenant.company, tenant.user).await;
+    assert_eq!(world.store.open_deployments().await.unwrap(), [(tenant.company, open)]);
+    world.store.fail_deployment(tenant.company, open, Vec::new()).await.unwrap();
+    assert!(world.store.open_deployments().await.unwrap().is_empty());
+}
