@@ -1,0 +1,212 @@
+//! Companies, their members and quotas.
+
+use domain::permission::{Principal, Role};
+use domain::{CompanyId, Fault, Text, UserId};
+use store::accounts::{Company, Member};
+use store::{Cursor, Page};
+
+use crate::access::{Minted, need};
+use crate::{Engine, Error};
+
+/// What bounds a company.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quotas {
+    /// Its share of the workers relative to the others.
+    pub weight: f64,
+    /// Tasks it may run at once.
+    pub max_running: Option<u32>,
+    /// Tasks it may have waiting.
+    pub max_queued: Option<u32>,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { weight: 1.0, max_running: None, max_queued: None }
+    }
+}
+
+/// The name of the company that an embedded server starts with.
+pub const FIRST_COMPANY: &str = "main";
+/// The name of the administrator that a server starts with.
+pub const FIRST_ADMIN: &str = "admin";
+
+impl Engine {
+    /// Creates a company with its first admin, and a token for that admin.
+    pub async fn create_company(
+        &self,
+        who: &Principal,
+        name: &str,
+        admin: &str,
+        quotas: Quotas,
+    ) -> Result<(Company, Minted), Error> {
+        need(who, Role::Admin)?;
+        check_name("name", name)?;
+        check_name("admin", admin)?;
+        check(quotas)?;
+        let company = self.insert_company(name, quotas).await?;
+        let user = self.store.put_member(company.id, admin, Role::CompanyAdmin).await?;
+        let minted = self.mint(company.id, user, "first".to_owned(), None).await?;
+        Ok((company, minted))
+    }
+
+    /// All companies, for platform admins.
+    pub async fn companies(
+        &self,
+        who: &Principal,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Company>, Error> {
+        need(who, Role::Admin)?;
+        Ok(self.store.companies(after, limit).await?)
+    }
+
+    /// One company: the caller's own, or any for platform admins.
+    pub async fn company(&self, who: &Principal, id: CompanyId) -> Result<Company, Error> {
+        self.may_see(who, id)?;
+        self.store.company(id).await?.ok_or(Error::NotFound("company"))
+    }
+
+    /// Sets what bounds a company.
+    pub async fn set_quotas(
+        &self,
+        who: &Principal,
+        id: CompanyId,
+        quotas: Quotas,
+    ) -> Result<Company, Error> {
+        need(who, Role::Admin)?;
+        check(quotas)?;
+        let Quotas { weight, max_running, max_queued } = quotas;
+        if !self.store.set_company_quotas(id, weight, max_running, max_queued).await? {
+            return Err(Error::NotFound("company"));
+        }
+        self.companies_seen.invalidate(&id);
+        self.company(who, id).await
+    }
+
+    /// The members of a company.
+    pub async fn members(&self, who: &Principal, id: CompanyId) -> Result<Vec<Member>, Error> {
+        self.may_see(who, id)?;
+        if self.store.company(id).await?.is_none() {
+            return Err(Error::NotFound("company"));
+        }
+        Ok(self.store.members(id).await?)
+    }
+
+    /// Adds a member or changes its role, and makes a token where the member
+    /// is new, so that it can sign in.
+    pub async fn put_member(
+        &self,
+        who: &Principal,
+        id: CompanyId,
+        name: &str,
+        role: Role,
+    ) -> Result<(Member, Option<Minted>), Error> {
+        self.may_see(who, id)?;
+        need(who, Role::CompanyAdmin.max(role))?;
+        check_name("name", name)?;
+        let before = self.members(who, id).await?;
+        let known = before.iter().any(|member| member.name == name);
+        let user = self.store.put_member(id, name, role).await?;
+        self.checked_tokens.invalidate_all();
+        let minted = match known {
+            true => None,
+            false => Some(self.mint(id, user, "first".to_owned(), None).await?),
+        };
+        let member = self.store.members(id).await?.into_iter().find(|member| member.user == user);
+        Ok((member.ok_or(Error::NotFound("member"))?, minted))
+    }
+
+    /// Takes a member out of a company, with its tokens there.
+    pub async fn remove_member(
+        &self,
+        who: &Principal,
+        id: CompanyId,
+        user: UserId,
+    ) -> Result<(), Error> {
+        self.may_see(who, id)?;
+        need(who, Role::CompanyAdmin)?;
+        if !self.store.remove_member(id, user).await? {
+            return Err(Error::NotFound("member"));
+        }
+        self.checked_tokens.invalidate_all();
+        Ok(())
+    }
+
+    /// Makes sure that a new platform has its first company and
+    /// administrator; answers the administrator's token where it made one.
+    pub async fn found(&self) -> Result<Option<Minted>, Error> {
+        let company = match self.store.company_named(FIRST_COMPANY).await? {
+            Some(company) => company,
+            None => self.insert_company(FIRST_COMPANY, Quotas::default()).await?,
+        };
+        if self.store.members(company.id).await?.iter().any(|m| m.name == FIRST_ADMIN) {
+            return Ok(None);
+        }
+        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin).await?;
+        self.mint(company.id, user, "admin.token".to_owned(), None).await.map(Some)
+    }
+
+    /// A fresh administrator's token, for an operator who lost the first.
+    pub async fn new_admin_token(&self) -> Result<Minted, Error> {
+        let company =
+            self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))?;
+        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin).await?;
+        self.mint(company.id, user, "admin.token".to_owned(), None).await
+    }
+
+    async fn insert_company(&self, name: &str, quotas: Quotas) -> Result<Company, Error> {
+        let company = Company {
+            id: CompanyId::new(),
+            name: name.to_owned(),
+            weight: quotas.weight,
+            max_running: quotas.max_running,
+            max_queued: quotas.max_queued,
+            created_at: self.clock.now(),
+        };
+        match self.store.create_company(company.clone()).await {
+            Ok(()) => Ok(company),
+            Err(store::Error::NameTaken { what, name }) => Err(Error::NameTaken { what, name }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Another company's id answers as one that doesn't exist.
+    fn may_see(&self, who: &Principal, id: CompanyId) -> Result<(), Error> {
+        if who.company == id || who.is_admin() {
+            return Ok(());
+        }
+        Err(Error::NotFound("company"))
+    }
+}
+
+fn check_name(key: &str, name: &str) -> Result<(), Error> {
+    if domain::function::is_name(name) {
+        return Ok(());
+    }
+    Err(Error::Invalid(vec![
+        Fault::error(
+            "name_invalid",
+            Text::new(
+                format!("expected 1 to 63 characters of a-z, 0-9 and -, found {name:?}"),
+                format!("attendu : 1 à 63 caractères parmi a-z, 0-9 et - ; reçu : {name:?}"),
+            ),
+        )
+        .at_key(format!("/{key}")),
+    ]))
+}
+
+fn check(quotas: Quotas) -> Result<(), Error> {
+    if quotas.weight.is_finite() && quotas.weight > 0.0 {
+        return Ok(());
+    }
+    Err(Error::Invalid(vec![
+        Fault::error(
+            "weight_invalid",
+            Text::new(
+                format!("expected a weight above 0, found {}", quotas.weight),
+                format!("attendu : un poids supérieur à 0 ; reçu : {}", quotas.weight),
+            ),
+        )
+        .at_key("/weight"),
+    ]))
+}

@@ -1,0 +1,144 @@
+//! Deploying: from an uploaded archive to an immutable version, stage by
+//! stage, each recorded with its duration and its faults.
+
+mod stages;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use blobs::{Area, Key};
+use bytes::Bytes;
+use domain::manifest::{BaseImage, PythonVersion};
+use domain::permission::Principal;
+use domain::{CompanyId, DeploymentId, Digest, Fault};
+use sha2::Digest as _;
+use store::deployments::{Deployment, Status};
+use store::functions::Version;
+
+use crate::{Engine, Error};
+
+/// Deployments in work at once; further ones wait. Building environments is
+/// heavy on disk and network, and runs come first.
+pub(crate) const AT_ONCE: usize = 2;
+
+/// What of a deployment needs a sandbox or a package index: a worker does it.
+#[async_trait]
+pub trait Builder: Send + Sync {
+    /// Locks and builds the environment, or finds it by its hash. `log` gets
+    /// the build's log line by line.
+    async fn environment(
+        &self,
+        wanted: EnvironmentWanted,
+        log: Box<dyn Fn(&str) + Send + Sync>,
+    ) -> Result<Built, Vec<Fault>>;
+
+    /// Unpacks the code, compiles its bytecode in the sandbox and warms a
+    /// template for it, so that the first run is a warm one.
+    async fn prepare(&self, version: &Version, archive: Bytes) -> Result<(), Vec<Fault>>;
+}
+
+/// The environment that an archive asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentWanted {
+    /// The Python version; the operator's default where absent.
+    pub python: Option<PythonVersion>,
+    /// Packages that are there without being asked for.
+    pub base_image: BaseImage,
+    /// PEP 508 lines.
+    pub requirements: Vec<String>,
+}
+
+/// An environment that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// Its content hash.
+    pub digest: Digest,
+    /// Its Python minor version.
+    pub python: PythonVersion,
+    /// Its exact Python version.
+    pub python_full: String,
+    /// One hashed requirement a line.
+    pub lock: String,
+    /// Whether it holds nothing but its base image's packages.
+    pub shared: bool,
+}
+
+impl Engine {
+    /// Accepts an archive; its stages go on in the background, also across a
+    /// restart.
+    pub async fn deploy(&self, who: &Principal, archive: Bytes) -> Result<Deployment, Error> {
+        if self.closing.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        let limit_bytes = self.limits.archive_bytes;
+        if archive.len() as u64 > limit_bytes {
+            return Err(Error::TooLarge { what: "archive", limit_bytes });
+        }
+        let upload = Digest(sha2::Sha256::digest(&archive).into());
+        self.blobs.put(Key::content(who.company, Area::Upload, upload), archive).await?;
+        let deployment = Deployment {
+            company: who.company,
+            id: DeploymentId::new(),
+            user: who.user,
+            status: Status::Running,
+            upload,
+            name: None,
+            version: None,
+            function: None,
+            number: None,
+            stages: Vec::new(),
+            faults: Vec::new(),
+            created_at: self.clock.now(),
+            completed_at: None,
+        };
+        self.store.create_deployment(deployment.clone()).await?;
+        self.resume_deployment(who.company, deployment.id);
+        Ok(deployment)
+    }
+
+    /// One deployment.
+    pub async fn deployment(
+        &self,
+        who: &Principal,
+        id: DeploymentId,
+    ) -> Result<Deployment, Error> {
+        self.store.deployment(who.company, id).await?.ok_or(Error::NotFound("deployment"))
+    }
+
+    /// The deployment once it ended, or as it is when `patience` runs out.
+    pub async fn wait_deployment(
+        &self,
+        who: &Principal,
+        id: DeploymentId,
+        patience: Duration,
+    ) -> Result<Deployment, Error> {
+        let topic = broker::Topic { company: who.company, resource: id.0 };
+        let mut changes = self.broker.subscribe(topic);
+        let ended = async {
+            loop {
+                let deployment = self.deployment(who, id).await?;
+                if deployment.status != Status::Running {
+                    return Ok(deployment);
+                }
+                changes.next().await;
+            }
+        };
+        match tokio::time::timeout(patience, ended).await {
+            Ok(ended) => ended,
+            Err(_) => self.deployment(who, id).await,
+        }
+    }
+
+    /// Runs the stages of a deployment in the background.
+    pub(crate) fn resume_deployment(&self, company: CompanyId, id: DeploymentId) {
+        let engine = self.clone();
+        self.jobs.spawn(async move {
+            let closing = engine.closing.clone();
+            // A deployment that is cut off here goes on at the next start.
+            tokio::select! {
+                () = engine.deploy_stages(company, id) => {}
+                () = closing.cancelled() => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,308 @@
+//! The end of an attempt: its files kept, its result stored once, its
+//! waiters told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{LiveEvent, Topic};
+use bytes::Bytes;
+use domain::task::{ErrorKind, Measured, Progress, State, TaskError};
+use domain::{ArtifactId, Digest, Text};
+use sha2::Digest as _;
+use store::tasks::{Artifact, Ending, Finished, Lease as Attempt, Outcome, ResultRef, Task};
+
+use crate::dispatch::Work;
+use crate::{Engine, Error};
+
+/// The longest wait before another attempt.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(3600);
+
+/// What a worker reports of an attempt.
+#[derive(Debug)]
+pub struct Report {
+    /// How it ended.
+    pub end: End,
+    /// What was measured.
+    pub measured: Measured,
+    /// Files that the run left, already open: their paths are the run's own
+    /// and are never followed.
+    pub artifacts: Vec<StagedArtifact>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum End {
+    /// With a result.
+    Result {
+        /// The exact bytes of the run's encoder: one JSON object.
+        json: Bytes,
+        /// JSON Pointers of NaN and infinities.
+        non_finite: Vec<String>,
+        /// Files that the result names: JSON Pointer and path below the
+        /// outputs folder.
+        files: Vec<(String, String)>,
+    },
+    /// With an error.
+    Failed(TaskError),
+    /// By request.
+    Cancelled,
+    /// The worker drains, and the attempt does not count.
+    HandBack,
+}
+
+/// A file that a run left.
+#[derive(Debug)]
+pub struct StagedArtifact {
+    /// Its path below the outputs folder.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The file, open for reading.
+    pub file: std::fs::File,
+}
+
+impl Engine {
+    /// Ends an attempt. Whatever is told after the first ending of a task, or
+    /// by a worker that lost its lease, is fenced and stored nowhere.
+    pub async fn finish(&self, work: Work, report: Report) -> Result<Finished, Error> {
+        let Work { lease, task, deployed, confirmed, .. } = work;
+        let id = task.id;
+        if let Some(confirmed) = confirmed
+            && !confirmed.await.unwrap_or(false)
+        {
+            self.running.leave(id);
+            self.broker.remove(id).await?;
+            return Ok(Finished::Fenced);
+        }
+        let spent_ms = report.measured.startup_ms + report.measured.execution_ms;
+        let (ending, artifacts) = match self.ending(&task, &deployed, report).await {
+            Ok(ending) => ending,
+            Err(error) => {
+                tracing::error!(task.id = %id, "a result could not be kept: {error}");
+                let outcome = outcome_of(&task, storage_failed());
+                (Ending { outcome, progress: None, measured: Measured::default(), artifacts: Vec::new() }, 0)
+            }
+        };
+        tracing::debug!(task.id = %id, artifacts, "attempt ended");
+        let handed_back = matches!(ending.outcome, Outcome::HandBack);
+        let retry_delay = match &ending.outcome {
+            Outcome::Retry { delay, .. } => *delay,
+            _ => Duration::ZERO,
+        };
+        let finished = self.store.finish(lease, ending.clone()).await;
+        self.running.leave(id);
+        match &finished {
+            Ok(Finished::Stored(State::Queued)) if handed_back => {
+                self.broker.hand_back(id).await?;
+            }
+            _ => self.broker.settle(id, spent_ms).await?,
+        }
+        let finished = finished?;
+        let Finished::Stored(state) = finished else { return Ok(finished) };
+        if state == State::Queued {
+            if !handed_back {
+                self.requeue(task, retry_delay).await?;
+            }
+        } else {
+            if state == State::Completed {
+                deployed.learn(ending.measured.execution_ms);
+            }
+            self.ended(ended(task, state, ending, self.clock.now()));
+        }
+        self.announce(lease.company, id);
+        Ok(finished)
+    }
+
+    /// Keeps what the attempt left in blobs and says what becomes of it.
+    async fn ending(
+        &self,
+        task: &Task,
+        deployed: &crate::Deployed,
+        report: Report,
+    ) -> Result<(Ending, usize), Error> {
+        let Report { end, measured, artifacts: staged } = report;
+        let live = self.running.get(task.id).unwrap_or_default();
+        if !live.log.is_empty() {
+            let key = crate::tasks::log_key(task.company, task.id);
+            self.blobs.put(key, live.text().into()).await?;
+        }
+        let mut artifacts = Vec::with_capacity(staged.len());
+        for StagedArtifact { name, bytes, file } in staged {
+            let digest = self
+                .blobs
+                .put_file(task.company, blobs::Area::Artifact, file, bytes)
+                .await?
+                .digest;
+            let artifact = Artifact {
+                id: ArtifactId::new(),
+                media_type: crate::files::media_type(&name).to_owned(),
+                name,
+                bytes,
+                digest,
+            };
+            artifacts.push(artifact);
+        }
+        let outcome = match end {
+            End::Result { json, non_finite, files } => {
+                let json = name_artifacts(json, &files, &artifacts);
+                let warnings = deployed.schemas.check_outputs(&json, &non_finite);
+                let result = self.keep_result(task, json).await?;
+                Outcome::Completed { result, non_finite, warnings }
+            }
+            End::Failed(error) => outcome_of(task, error),
+            End::Cancelled => Outcome::Cancelled,
+            End::HandBack => Outcome::HandBack,
+        };
+        let count = artifacts.len();
+        Ok((Ending { outcome, progress: live.progress, measured, artifacts }, count))
+    }
+
+    async fn keep_result(&self, task: &Task, json: Bytes) -> Result<ResultRef, Error> {
+        if json.len() as u64 <= self.limits.inline_result_bytes {
+            return Ok(ResultRef::Inline(json.to_vec()));
+        }
+        let digest = Digest(sha2::Sha256::digest(&json).into());
+        let bytes = json.len() as u64;
+        self.blobs
+            .put(crate::tasks::result_key(task.company, digest), json)
+            .await?;
+        Ok(ResultRef::Blob { digest, bytes })
+    }
+
+    /// Tells whoever waits for the task, and remembers it for a while.
+    pub(crate) fn ended(&self, task: Task) {
+        let task = Arc::new(task);
+        self.recent.insert(task.id, task.clone());
+        self.broker.ended(task.id, broker::Ended { state: task.state, record: None });
+    }
+
+    /// Puts a task back into the queue for its next attempt.
+    pub(crate) async fn requeue(&self, mut task: Task, delay: Duration) -> Result<(), Error> {
+        task.available_at = self.clock.now().after(delay);
+        task.state = State::Queued;
+        let company = self.company_seen(task.company).await?;
+        self.broker.enqueue(crate::submit::queued(&task, &company)).await?;
+        Ok(())
+    }
+
+    /// Appends to the log of a running task and shows it to who watches.
+    pub fn log(&self, work: &Attempt, chunk: &[u8]) {
+        let live = self.running.enter(work.task);
+        live.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .append(chunk, self.limits.log_bytes);
+        self.tell(work, crate::watch::LOG, String::from_utf8_lossy(chunk).into());
+    }
+
+    /// Notes that the sandbox cut `bytes` off the log of a running task.
+    pub fn log_cut(&self, work: &Attempt, bytes: u64) {
+        let live = self.running.enter(work.task);
+        live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).log_cut_bytes += bytes;
+    }
+
+    /// Sets the progress of a running task and shows it to who watches.
+    pub fn progress(&self, work: &Attempt, progress: Progress) {
+        let live = self.running.enter(work.task);
+        live.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .progress = Some(progress.clone());
+        self.tell(work, crate::watch::PROGRESS, serde_json::json!(progress));
+    }
+
+    fn tell(&self, work: &Attempt, kind: &'static str, data: serde_json::Value) {
+        let topic = Topic { company: work.company, resource: work.task.0 };
+        self.broker.publish(topic, LiveEvent { kind: kind.into(), data, seq: None });
+    }
+}
+
+/// Replaces paths of output files by the references of their artifacts; every
+/// other byte of the result stays as it is.
+fn name_artifacts(json: Bytes, files: &[(String, String)], artifacts: &[Artifact]) -> Bytes {
+    let named: Vec<_> = files
+        .iter()
+        .filter_map(|(pointer, name)| {
+            let artifact = artifacts.iter().find(|artifact| artifact.name == *name)?;
+            Some(crate::files::replacement(pointer, &artifact.id.to_string()))
+        })
+        .collect();
+    if named.is_empty() {
+        return json;
+    }
+    package::replace(&json, &named).map_or(json, Bytes::from)
+}
+
+/// What becomes of a task whose attempt failed: another attempt where its
+/// policy has one left for this kind of error.
+fn outcome_of(task: &Task, error: TaskError) -> Outcome {
+    let again = error.kind.is_platform()
+        || (task.retry.on_user_error && error.kind == ErrorKind::UserError);
+    if !again || task.attempt >= task.retry.max_attempts {
+        return Outcome::Failed(error);
+    }
+    let doubled = 2u32.saturating_pow(task.attempt.saturating_sub(1));
+    let delay = Duration::from_secs(task.retry.backoff_s.into()).saturating_mul(doubled);
+    Outcome::Retry { error, delay: delay.min(LONGEST_BACKOFF) }
+}
+
+fn storage_failed() -> TaskError {
+    TaskError::new(
+        ErrorKind::Internal,
+        Text::new(
+            "the result could not be stored; the operator finds the reason in the server's log",
+            "le résultat n'a pas pu être enregistré ; l'exploitant en trouve la raison dans le journal du serveur",
+        ),
+    )
+}
+
+/// The task as it now stands in the database.
+fn ended(mut task: Task, state: State, ending: Ending, now: domain::Timestamp) -> Task {
+    task.state = state;
+    task.completed_at = Some(now);
+    task.progress = ending.progress;
+    task.measured = Some(ending.measured);
+    match ending.outcome {
+        Outcome::Completed { result, non_finite, warnings } => {
+            task.result = Some(result);
+            task.non_finite = non_finite;
+            task.warnings = warnings;
+        }
+        Outcome::Failed(error) | Outcome::Retry { error, .. } => task.error = Some(error),
+        Outcome::Cancelled | Outcome::HandBack => {}
+    }
+    task
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::tests::task;
+
+    fn error(kind: ErrorKind) -> TaskError {
+        TaskError::new(kind, Text::same("x"))
+    }
+
+    #[test]
+    fn what_the_platform_broke_is_tried_again_with_doubled_waits() {
+        let mut task = task();
+        task.retry.backoff_s = 2;
+        for (attempt, seconds) in [(1, 2), (2, 4)] {
+            task.attempt = attempt;
+            let Outcome::Retry { delay, .. } = outcome_of(&task, error(ErrorKind::Internal)) else {
+                panic!("expected another attempt")
+            };
+            assert_eq!(delay, Duration::from_secs(seconds));
+        }
+        task.attempt = 3;
+        assert!(matches!(outcome_of(&task, error(ErrorKind::Internal)), Outcome::Failed(_)));
+    }
+
+    #[test]
+    fn a_users_error_is_tried_again_only_when_asked() {
+        let mut task = task();
+        task.attempt = 1;
+        assert!(matches!(outcome_of(&task, error(ErrorKind::UserError)), Outcome::Failed(_)));
+        task.retry.on_user_error = true;
+        assert!(matches!(outcome_of(&task, error(ErrorKind::UserError)), Outcome::Retry { .. }));
+        assert!(matches!(outcome_of(&task, error(ErrorKind::Timeout)), Outcome::Failed(_)));
+    }
+}

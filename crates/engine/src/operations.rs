@@ -1,0 +1,118 @@
+//! What an operator looks at: queue, workers, health.
+
+use std::time::Duration;
+
+use broker::Depths;
+use domain::permission::Principal;
+use domain::{CompanyId, Timestamp, WorkerId};
+use serde::Serialize;
+
+use crate::{Engine, Error};
+
+/// How long a part may take to answer before it counts as down.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the worker of this process is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorkerStatus {
+    /// Its id, new at every start.
+    pub id: WorkerId,
+    /// The name of its machine.
+    pub host: String,
+    /// Since when it runs.
+    pub started_at: Timestamp,
+    /// Tasks it may run at once.
+    pub slots: u32,
+    /// Slots that are free.
+    pub free: u32,
+    /// Whether it takes no more tasks.
+    pub draining: bool,
+    /// Its warm templates.
+    pub templates: Vec<TemplateStatus>,
+    /// Runs that began on a warm template.
+    pub warm_starts: u64,
+    /// Runs that had to wait for one.
+    pub cold_starts: u64,
+}
+
+/// A warm template.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TemplateStatus {
+    /// Digest of its environment.
+    pub environment: String,
+    /// Whether it serves every company.
+    pub shared: bool,
+    /// Runs that stand ready.
+    pub ready: u32,
+    /// Its memory with that of its ready runs, in bytes, each page counted
+    /// once.
+    pub memory_bytes: u64,
+}
+
+/// How much waits and runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueReport {
+    /// By class and company; for callers who are no platform admins only
+    /// their own company's numbers.
+    pub depths: Depths,
+    /// Runs that stand ready.
+    pub warm: u32,
+}
+
+/// Which parts answer. `None`: the mode has no such part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The database.
+    pub database: bool,
+    /// The object store.
+    pub storage: bool,
+    /// The worker of this process.
+    pub workers: Option<bool>,
+    /// Whether it is going down.
+    pub closing: bool,
+}
+
+impl Engine {
+    /// How much waits and runs.
+    pub async fn queue(&self, who: &Principal) -> Result<QueueReport, Error> {
+        let mut depths = self.broker.depths().await?;
+        if !who.is_admin() {
+            depths = only(depths, who.company);
+        }
+        let warm = self.local.get().map_or(0, |(_, worker)| {
+            worker.status().templates.iter().map(|template| template.ready).sum()
+        });
+        Ok(QueueReport { depths, warm })
+    }
+
+    /// The workers. Members see that they are there, not what others run.
+    pub async fn workers(&self, who: &Principal) -> Result<Vec<WorkerStatus>, Error> {
+        let mut workers: Vec<_> =
+            self.local.get().map(|(_, worker)| worker.status()).into_iter().collect();
+        if !who.is_admin() {
+            for worker in &mut workers {
+                worker.templates.clear();
+            }
+        }
+        Ok(workers)
+    }
+
+    /// Which parts answer.
+    pub async fn health(&self) -> Health {
+        let database = tokio::time::timeout(PATIENCE, self.store.ping()).await;
+        let storage = tokio::time::timeout(PATIENCE, self.blobs.companies()).await;
+        Health {
+            database: matches!(database, Ok(Ok(()))),
+            storage: matches!(storage, Ok(Ok(_))),
+            workers: self.local.get().map(|(_, worker)| !worker.status().draining),
+            closing: self.closing.is_cancelled(),
+        }
+    }
+}
+
+/// Own numbers alone: how busy others are is their business.
+fn only(depths: Depths, company: CompanyId) -> Depths {
+    let companies: Vec<_> =
+        depths.companies.into_iter().filter(|depth| depth.company == company).collect();
+    Depths { classes: Vec::new(), companies }
+}

@@ -1,0 +1,347 @@
+//! Accepting a task: checked, durable, and on its way.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{LiveEvent, Queued, Topic, Want};
+use bytes::Bytes;
+use domain::function::FunctionRef;
+use domain::permission::Principal;
+use domain::task::{Priority, QueueClass, State};
+use domain::{CompanyId, Digest, Fault, LeaseToken, TaskId, Text};
+use package::FileRef;
+use sha2::Digest as _;
+use store::tasks::{Claim, InputsRef, NewTask, Task};
+use tokio::sync::oneshot;
+
+use crate::catalog::Deployed;
+use crate::dispatch::{LEASE, Slot, inputs_key};
+use crate::{Engine, Error};
+
+/// Inputs up to this size stand in the task's row.
+const INLINE_INPUTS: usize = 64 << 10;
+/// When a caller who was sent away may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The inputs: one JSON object, as the caller wrote it.
+    pub inputs: Bytes,
+    /// Its place among the company's tasks.
+    pub priority: Priority,
+    /// Wall-clock limit in seconds; the function's own where absent.
+    pub timeout_s: Option<f64>,
+}
+
+/// A task that was accepted, durably.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// Its id.
+    pub task: TaskId,
+    /// `queued`, `running`, or `completed` where an earlier result answers.
+    pub state: State,
+    /// Tasks ahead of it in its company and class; `None` where it runs.
+    pub position: Option<u64>,
+}
+
+impl Engine {
+    /// Accepts a task. When this returns it is durable.
+    pub async fn submit(
+        &self,
+        who: &Principal,
+        reference: &FunctionRef,
+        submission: Submission,
+    ) -> Result<Submitted, Error> {
+        if self.closing.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        let deployed = self.resolve(who.company, &who.company_name, reference).await?;
+        let inputs = self.check_inputs(who, &deployed, submission.inputs).await?;
+        let timeout = self.timeout(&deployed, submission.timeout_s)?;
+        let company = self.company_seen(who.company).await?;
+        self.check_room(&company).await?;
+
+        let expected = deployed.expected(timeout);
+        let now = self.clock.now();
+        let version = &deployed.version;
+        let task = Task {
+            company: who.company,
+            id: TaskId::new(),
+            name: version.name.clone(),
+            user: who.user,
+            function: version.function,
+            version: version.id,
+            version_number: version.version.to_string(),
+            state: State::Queued,
+            priority: submission.priority,
+            class: QueueClass::of(expected),
+            expected_ms: expected.as_secs_f64() * 1e3,
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            retry: version.manifest.runtime.retry.clone(),
+            attempt: 0,
+            worker: None,
+            cancel_requested: false,
+            created_at: now,
+            available_at: now,
+            started_at: None,
+            completed_at: None,
+            progress: None,
+            result: None,
+            non_finite: Vec::new(),
+            error: None,
+            warnings: Vec::new(),
+            measured: None,
+            cached: false,
+        };
+        let cache_key =
+            version.manifest.runtime.cache.then(|| Digest(sha2::Sha256::digest(&inputs).into()));
+        if let Some(key) = cache_key
+            && let Some(submitted) = self.answer_from_cache(&task, &inputs, key).await?
+        {
+            return Ok(submitted);
+        }
+        self.accept(task, inputs, cache_key, &company).await
+    }
+
+    /// Stores a task and starts it at once where a slot is free and nobody is
+    /// ahead, else queues it. It goes on where the caller goes away.
+    async fn accept(
+        &self,
+        task: Task,
+        inputs: Bytes,
+        cache_key: Option<Digest>,
+        company: &store::accounts::Company,
+    ) -> Result<Submitted, Error> {
+        let stored_inputs = self.store_inputs(task.company, &inputs).await?;
+        let queued = queued(&task, company);
+        let engine = self.clone();
+        let admission = self.broker.admit().await.map_err(|error| match error {
+            broker::Error::Full { queued, .. } => {
+                Error::QueueFull { queued, retry_after: RETRY_AFTER }
+            }
+            other => other.into(),
+        })?;
+        let slot =
+            self.local.get().and_then(|(id, worker)| Some((*id, worker.try_slot(task.class)?)));
+        // The slot is taken already, so any class may have it.
+        let taken = slot.is_some()
+            && self.broker.take_directly(queued, Want { allow_long: true }).await?;
+        let direct = slot.filter(|_| taken);
+        let job = self.jobs.spawn(async move {
+            let _admission = admission;
+            match direct {
+                Some((worker, slot)) => {
+                    engine.start(task, inputs, stored_inputs, cache_key, worker, slot).await
+                }
+                None => engine.enqueue(task, inputs, stored_inputs, cache_key, queued).await,
+            }
+        });
+        job.await.map_err(|error| Error::Internal(format!("accepting a task failed: {error}")))?
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one task about to start")]
+    async fn start(
+        &self,
+        task: Task,
+        inputs: Bytes,
+        stored_inputs: InputsRef,
+        cache_key: Option<Digest>,
+        worker: domain::WorkerId,
+        slot: Box<dyn Slot>,
+    ) -> Result<Submitted, Error> {
+        let claim = Claim { attempt: 1, token: LeaseToken::random(), worker, lease: LEASE };
+        let (confirm, confirmed) = oneshot::channel();
+        let (company, id) = (task.company, task.id);
+        let new = NewTask {
+            task: task.clone(),
+            inputs: stored_inputs,
+            cache_key,
+            claim: Some(claim),
+        };
+        let work = self.work(task, inputs, claim, Some(confirmed)).await;
+        match work {
+            // The run and the commit go on side by side: the run can't be
+            // reported before the commit is confirmed.
+            Ok(work) => slot.start(work),
+            Err(error) => {
+                self.broker.remove(id).await?;
+                return Err(error);
+            }
+        }
+        let stored = self.store.submit(new).await;
+        // The receiver is gone only where the worker went down.
+        let _ = confirm.send(stored.is_ok());
+        stored?;
+        self.announce(company, id);
+        Ok(Submitted { task: id, state: State::Running, position: None })
+    }
+
+    async fn enqueue(
+        &self,
+        task: Task,
+        inputs: Bytes,
+        stored_inputs: InputsRef,
+        cache_key: Option<Digest>,
+        queued: Queued,
+    ) -> Result<Submitted, Error> {
+        let (company, id) = (task.company, task.id);
+        let new =
+            NewTask { task: task.clone(), inputs: stored_inputs, cache_key, claim: None };
+        self.store.submit(new).await?;
+        self.pending.put(&task, &inputs);
+        self.broker.enqueue(queued).await?;
+        let position = self.broker.position(company, id).await?;
+        self.announce(company, id);
+        Ok(Submitted { task: id, state: State::Queued, position })
+    }
+
+    /// Tells whoever watches that the task has a new durable event.
+    pub(crate) fn announce(&self, company: CompanyId, task: TaskId) {
+        self.announce_resource(company, task.0);
+    }
+
+    /// The same for anything that has durable events.
+    pub(crate) fn announce_resource(&self, company: CompanyId, resource: uuid::Uuid) {
+        let event = LiveEvent {
+            kind: crate::watch::CHANGED.into(),
+            data: serde_json::Value::Null,
+            seq: None,
+        };
+        self.broker.publish(Topic { company, resource }, event);
+    }
+
+    async fn check_inputs(
+        &self,
+        who: &Principal,
+        deployed: &Arc<Deployed>,
+        inputs: Bytes,
+    ) -> Result<Bytes, Error> {
+        let limit_bytes = self.limits.inputs_bytes;
+        if inputs.len() as u64 > limit_bytes {
+            return Err(Error::TooLarge { what: "inputs", limit_bytes });
+        }
+        // Large inputs are checked off the threads that serve requests.
+        let (inputs, files) = if inputs.len() > INLINE_INPUTS {
+            let deployed = deployed.clone();
+            tokio::task::spawn_blocking(move || checked(&deployed, inputs))
+                .await
+                .map_err(|error| Error::Internal(format!("checking inputs failed: {error}")))?
+        } else {
+            checked(deployed, inputs)
+        }?;
+        let mut faults = Vec::new();
+        for FileRef { pointer, reference } in &files {
+            if self.find_file(who.company, reference).await?.is_none() {
+                faults.push(unknown_file(pointer, reference));
+            }
+        }
+        if faults.is_empty() { Ok(inputs) } else { Err(Error::Invalid(faults)) }
+    }
+
+    fn timeout(&self, deployed: &Deployed, asked_s: Option<f64>) -> Result<Duration, Error> {
+        let Some(seconds) = asked_s else {
+            return Ok(Duration::from_secs(deployed.version.manifest.runtime.timeout_s.into()));
+        };
+        let most = self.limits.long_timeout_s.max(self.limits.timeout_s);
+        if seconds > 0.0 && seconds <= f64::from(most) {
+            return Ok(Duration::from_secs_f64(seconds));
+        }
+        Err(Error::Invalid(vec![
+            Fault::error(
+                "timeout_out_of_range",
+                Text::new(
+                    format!("expected a timeout above 0 and up to {most} s, found {seconds} s"),
+                    format!("attendu : un délai supérieur à 0 et d'au plus {most} s ; reçu : {seconds} s"),
+                ),
+            )
+            .at_key("/timeout"),
+        ]))
+    }
+
+    async fn check_room(&self, company: &store::accounts::Company) -> Result<(), Error> {
+        let Some(limit) = company.max_queued.map(u64::from) else { return Ok(()) };
+        let depths = self.broker.depths().await?;
+        let queued = depths
+            .companies
+            .iter()
+            .find(|depth| depth.company == company.id)
+            .map_or(0, |depth| depth.waiting);
+        if queued < limit {
+            return Ok(());
+        }
+        Err(Error::CompanyQueueFull { queued, limit, retry_after: RETRY_AFTER })
+    }
+
+    /// A company as it was a moment ago, for its weight and bounds.
+    pub(crate) async fn company_seen(
+        &self,
+        id: CompanyId,
+    ) -> Result<Arc<store::accounts::Company>, Error> {
+        if let Some(known) = self.companies_seen.get(&id) {
+            return Ok(known);
+        }
+        let company = Arc::new(self.store.company(id).await?.ok_or(Error::NotFound("company"))?);
+        self.companies_seen.insert(id, company.clone());
+        Ok(company)
+    }
+
+    async fn store_inputs(&self, company: CompanyId, inputs: &Bytes) -> Result<InputsRef, Error> {
+        if inputs.len() <= INLINE_INPUTS {
+            return Ok(InputsRef::Inline(inputs.to_vec()));
+        }
+        let digest = Digest(sha2::Sha256::digest(inputs).into());
+        self.blobs.put(inputs_key(company, digest), inputs.clone()).await?;
+        Ok(InputsRef::Blob { digest, bytes: inputs.len() as u64 })
+    }
+}
+
+/// A company's weight as the broker counts it: in hundredths, so that small
+/// differences between companies still count.
+pub(crate) fn share(company: &store::accounts::Company) -> u32 {
+    let hundredths = (company.weight * 100.0).round().clamp(1.0, f64::from(u32::MAX));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+    let share = hundredths as u32;
+    share
+}
+
+/// A task as the broker orders it.
+pub(crate) fn queued(task: &Task, company: &store::accounts::Company) -> Queued {
+    Queued {
+        company: task.company,
+        company_weight: share(company),
+        max_running: company.max_running,
+        task: task.id,
+        version: task.version,
+        class: task.class,
+        priority: task.priority,
+        expected_ms: task.expected_ms,
+        submitted_at: task.created_at,
+        available_at: task.available_at,
+    }
+}
+
+/// The inputs with defaults and conversions; the caller's own bytes where
+/// there is nothing to fill in or convert.
+fn checked(deployed: &Deployed, inputs: Bytes) -> Result<(Bytes, Vec<FileRef>), Error> {
+    let checked = deployed.schemas.check_inputs(&inputs).map_err(Error::Invalid)?;
+    let files = checked.files;
+    let changed = match checked.json {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(changed) => Some(Bytes::from(changed)),
+    };
+    Ok((changed.unwrap_or(inputs), files))
+}
+
+fn unknown_file(pointer: &str, reference: &str) -> Fault {
+    let shown: String = reference.chars().take(80).collect();
+    Fault::error(
+        "file_unknown",
+        Text::new(
+            format!("expected the reference of an uploaded file, found {shown:?}; upload the file first with POST /files"),
+            format!("attendu : la référence d'un fichier déposé ; reçu : {shown:?} ; déposez d'abord le fichier par POST /files"),
+        ),
+    )
+    .at_key(pointer)
+}
