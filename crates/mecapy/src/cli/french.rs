@@ -1,0 +1,144 @@
+//! The help pages in French: each English line with its translation.
+
+use clap::{Arg, ArgAction, Command};
+
+/// Replaces every line of help of `command` and of its subcommands.
+pub(super) fn translate(command: Command) -> Command {
+    let about = command.get_about().map(|about| french(&about.to_string()));
+    let after = command.get_after_help().map(|after| french(&after.to_string()));
+    let has_version = command.get_version().is_some();
+    let mut command = command
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .mut_args(argument)
+        .mut_subcommands(translate)
+        .subcommand_help_heading("Commandes")
+        .help_template(TEMPLATE)
+        .arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .action(ArgAction::Help)
+                .help(french("Print help"))
+                .help_heading("Options"),
+        );
+    if has_version {
+        command = command.arg(
+            Arg::new("version")
+                .short('V')
+                .long("version")
+                .action(ArgAction::Version)
+                .help(french("Print version"))
+                .help_heading("Options"),
+        );
+    }
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(after) = after {
+        command = command.after_help(after);
+    }
+    command
+}
+
+fn argument(argument: Arg) -> Arg {
+    let help = argument.get_help().map(|help| french(&help.to_string()));
+    let heading = match argument.get_help_heading() {
+        Some(heading) => french(heading),
+        None if argument.is_positional() => "Arguments",
+        None => "Options",
+    };
+    let argument = argument.help_heading(heading);
+    match help {
+        Some(help) => argument.help(help),
+        None => argument,
+    }
+}
+
+/// The translation of a line; one that has none stays as it is, which a test
+/// doesn't let happen.
+fn french(english: &str) -> &'static str {
+    LINES.iter().find(|(en, _)| *en == english).map_or("", |(_, fr)| fr)
+}
+
+const TEMPLATE: &str = "{about-with-newline}\nUtilisation : {usage}\n\n{all-args}{after-help}\n";
+
+#[rustfmt::skip]
+const LINES: &[(&str, &str)] = &[
+    ("Runs Python calculations of engineers, isolated and exact", "Exécute les calculs Python des ingénieurs, isolés et exacts"),
+    (super::EXIT_CODES, "Codes de sortie : 0 fait · 1 le calcul, le test ou le déploiement a échoué · 2 ligne de commande, réglages ou entrées inutilisables · 3 serveur injoignable · 4 accès refusé · 5 serveur surchargé ou en panne · 6 encore en cours à la fin de --wait"),
+    ("Options of every command", "Options de toutes les commandes"),
+    ("Print JSON only, for programs", "N’écrire que du JSON, pour les programmes"),
+    ("Language of messages, en or fr; else that of the locale", "Langue des messages, en ou fr ; sinon celle de l’environnement"),
+    ("Settings file (TOML)", "Fichier de réglages (TOML)"),
+    ("Folder of the local server's data", "Dossier des données du serveur local"),
+    ("Server to talk to; else the local one", "Serveur à contacter ; sinon celui de cette machine"),
+    ("Start everything on this machine", "Tout démarrer sur cette machine"),
+    ("Write a new function to begin with", "Écrire une nouvelle fonction pour commencer"),
+    ("Check a function and run its test cases here, without a server", "Contrôler une fonction et exécuter ses cas de test ici, sans serveur"),
+    ("Send a function to the server, which checks and tests it", "Envoyer une fonction au serveur, qui la contrôle et la teste"),
+    ("Run a function and print its result", "Exécuter une fonction et afficher son résultat"),
+    ("List, follow, cancel calculations; fetch results and files", "Lister, suivre, annuler des calculs ; récupérer résultats et fichiers"),
+    ("List, show, delete deployed functions", "Lister, afficher, supprimer les fonctions déployées"),
+    ("Measure how fast the server runs a function", "Mesurer la rapidité du serveur sur une fonction"),
+    ("Print the settings page of the documentation", "Afficher la page des réglages de la documentation"),
+    ("Port to listen on, 0 for a free one; 8000 unless given", "Port d’écoute, 0 pour un port libre ; 8000 par défaut"),
+    ("Folder with mecapy.yaml and handler.py", "Dossier avec mecapy.yaml et handler.py"),
+    ("Folder to make; its last part names the function", "Dossier à créer ; sa dernière partie nomme la fonction"),
+    ("Folder with mecapy.yaml and handler.py, or a ZIP of it", "Dossier avec mecapy.yaml et handler.py, ou son ZIP"),
+    ("Function: `name`, `name@1.2.3`, `company:name` or its id", "Fonction : `nom`, `nom@1.2.3`, `entreprise:nom` ou son identifiant"),
+    ("Inputs: JSON where it is JSON, else text, e.g. force=1000 section=\"10 cm²\"", "Entrées : JSON si c’en est, sinon texte, p. ex. force=1000 section=\"10 cm²\""),
+    ("JSON file with inputs, `-` for standard input; pairs come on top", "Fichier JSON des entrées, `-` pour l’entrée standard ; les paires priment"),
+    ("File to upload as an input; may be repeated", "Fichier à envoyer comme entrée ; répétable"),
+    ("Longest wait in seconds, 0 only submits; else until it ends", "Attente maximale en secondes, 0 pour seulement soumettre ; sinon jusqu’à la fin"),
+    ("Urgency from 0 to 9, 9 first; 5 unless given", "Urgence de 0 à 9, 9 d’abord ; 5 par défaut"),
+    ("Time limit of the run in seconds; else the function's own", "Durée limite du calcul en secondes ; sinon celle de la fonction"),
+    ("List calculations, the newest first", "Lister les calculs, les plus récents d’abord"),
+    ("Only those that are queued, running, completed, failed or cancelled", "Seulement ceux qui sont queued, running, completed, failed ou cancelled"),
+    ("How many at most; 20 unless given", "Combien au plus ; 20 par défaut"),
+    ("Show one calculation whole, as JSON", "Afficher un calcul en entier, en JSON"),
+    ("Print what a calculation wrote", "Afficher ce qu’un calcul a écrit"),
+    ("Cancel a calculation, queued or running", "Annuler un calcul, en attente ou en cours"),
+    ("Wait for a calculation and print its result", "Attendre un calcul et afficher son résultat"),
+    ("List the files that a calculation produced, or fetch them", "Lister les fichiers produits par un calcul, ou les récupérer"),
+    ("The calculation's id", "L’identifiant du calcul"),
+    ("Folder to save them in; they are only listed unless given", "Dossier où les enregistrer ; sinon ils sont seulement listés"),
+    ("List functions", "Lister les fonctions"),
+    ("Only those whose name or description holds this", "Seulement celles dont le nom ou la description contient ceci"),
+    ("Show one function, its inputs and outputs", "Afficher une fonction, ses entrées et ses sorties"),
+    ("Delete a function, or one version of it", "Supprimer une fonction, ou l’une de ses versions"),
+    ("Clients at the same time, each with a connection of its own; 1 unless given", "Clients simultanés, chacun avec sa connexion ; 1 par défaut"),
+    ("Requests in all, after the warm-up; 100 unless given", "Requêtes en tout, après l’échauffement ; 100 par défaut"),
+    ("Requests before the measurement; one for each client unless given", "Requêtes avant la mesure ; une par client par défaut"),
+    ("Print help", "Afficher l’aide"),
+    ("Print version", "Afficher la version"),
+];
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn untranslated(command: &Command, missing: &mut Vec<String>) {
+        let helps = command.get_arguments().filter(|a| !a.is_hide_set()).map(|a| a.get_help());
+        let headings =
+            command.get_arguments().filter_map(|a| a.get_help_heading()).map(str::to_owned);
+        let texts = helps
+            .chain([command.get_about(), command.get_after_help()])
+            .flatten()
+            .map(ToString::to_string)
+            .chain(headings);
+        missing.extend(texts.filter(|text| french(text).is_empty()));
+        for subcommand in command.get_subcommands() {
+            untranslated(subcommand, missing);
+        }
+    }
+
+    #[test]
+    fn every_line_of_help_has_a_translation() {
+        let mut missing = Vec::new();
+        untranslated(&crate::cli::Cli::command(), &mut missing);
+        assert!(missing.is_empty(), "{missing:#?}");
+    }
+}

@@ -1,0 +1,193 @@
+//! The command line: options, language, dispatch, exit codes.
+
+mod french;
+mod refusal;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use domain::Lang;
+
+use crate::commands;
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+use crate::settings::{Flags, Settings, Variables};
+
+/// Runs Python calculations of engineers, isolated and exact.
+#[derive(Debug, Parser)]
+#[command(name = "mecapy", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Print JSON only, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of messages, en or fr; else that of the locale
+    #[arg(long, global = true, value_enum, hide_possible_values = true)]
+    pub lang: Option<Language>,
+    /// Settings file (TOML)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the local server's data
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Server to talk to; else the local one
+    #[arg(long, global = true, value_name = "URL")]
+    pub api_url: Option<String>,
+}
+
+/// A language of messages.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Language {
+    /// English
+    En,
+    /// French
+    Fr,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start everything on this machine
+    Up(commands::up::Up),
+    /// Write a new function to begin with
+    Init(commands::init::Init),
+    /// Check a function and run its test cases here, without a server
+    Test(commands::test::Test),
+    /// Send a function to the server, which checks and tests it
+    Deploy(commands::deploy::Deploy),
+    /// Run a function and print its result
+    Run(commands::run::Run),
+    /// List, follow, cancel calculations; fetch results and files
+    Tasks(commands::tasks::Tasks),
+    /// List, show, delete deployed functions
+    Functions(commands::functions::Functions),
+    /// Measure how fast the server runs a function
+    Bench(commands::bench::Bench),
+    /// Print the settings page of the documentation
+    #[command(hide = true)]
+    Settings(commands::settings::Reference),
+}
+
+/// Shown under every long help; the same list stands in docs/cli.md.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 1 the calculation, test or deployment failed · 2 command line, settings or inputs can't be used · 3 server unreachable · 4 not authorised · 5 server too busy or broken · 6 still running when --wait ended";
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let variables = Variables::of_process();
+    run(std::env::args_os().collect(), &variables).into()
+}
+
+/// Runs the command that `arguments` ask for.
+pub fn run(arguments: Vec<OsString>, variables: &Variables) -> Exit {
+    let lang = spoken_in(&arguments).unwrap_or_else(|| variables.lang());
+    let cli = match parse(&arguments, lang) {
+        Ok(cli) => cli,
+        Err(error) => return refusal::show(&error, lang, &arguments, variables),
+    };
+    let console = Console::new(lang, cli.global.json, variables);
+    match dispatch(cli, console, variables) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            console.fail(&failure);
+            failure.exit
+        }
+    }
+}
+
+/// Reads a command line whose help speaks `lang`.
+///
+/// # Errors
+/// What clap has to say, help and version included.
+pub fn parse(arguments: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
+    let matches = command(lang).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The command line as clap knows it, in `lang`.
+#[must_use]
+pub fn command(lang: Lang) -> clap::Command {
+    let command = Cli::command().term_width(96);
+    match lang {
+        Lang::En => command,
+        Lang::Fr => french::translate(command),
+    }
+}
+
+fn dispatch(cli: Cli, console: Console, variables: &Variables) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    let mut flags =
+        Flags { config: global.config, data: global.data, port: None, api_url: global.api_url };
+    if let Command::Up(up) = &command {
+        flags.port = up.port;
+    }
+    let settings = Settings::load(variables, &flags)?;
+    match command {
+        Command::Up(up) => up.run(settings, console),
+        Command::Init(init) => init.run(console),
+        Command::Test(test) => test.run(settings, console),
+        Command::Deploy(deploy) => deploy.run(&settings, console),
+        Command::Run(run) => run.run(&settings, console),
+        Command::Tasks(tasks) => tasks.run(&settings, console),
+        Command::Functions(functions) => functions.run(&settings, console),
+        Command::Bench(bench) => bench.run(&settings, console),
+        Command::Settings(reference) => Ok(reference.run(console)),
+    }
+}
+
+/// The language that `--lang` asks for, found before clap reads the line:
+/// its own messages must already speak it.
+fn spoken_in(arguments: &[OsString]) -> Option<Lang> {
+    let mut words = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--lang") {
+            Some("") => words.next()?.into_owned(),
+            Some(rest) => rest.strip_prefix('=')?.to_owned(),
+            None if word == "--" => return None,
+            None => continue,
+        };
+        return match value.as_str() {
+            "fr" => Some(Lang::Fr),
+            "en" => Some(Lang::En),
+            _ => None,
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent_in_both_languages() {
+        command(Lang::En).debug_assert();
+        command(Lang::Fr).debug_assert();
+    }
+
+    #[test]
+    fn the_option_lang_comes_before_the_locale() {
+        assert_eq!(spoken_in(&words("mecapy run --lang fr x")), Some(Lang::Fr));
+        assert_eq!(spoken_in(&words("mecapy run --lang=en x")), Some(Lang::En));
+        assert_eq!(spoken_in(&words("mecapy run x -- --lang fr")), None);
+        assert_eq!(spoken_in(&words("mecapy run x")), None);
+    }
+}

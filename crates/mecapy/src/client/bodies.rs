@@ -1,0 +1,218 @@
+//! The API's documents, as far as the command line reads them.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A page of a listing.
+#[derive(Debug, Deserialize)]
+pub struct Page<T> {
+    /// What the page holds.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// What a server says about one place: a fault, or a warning of a task.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Place {
+    /// What is wrong, as a word that never changes.
+    #[serde(default)]
+    pub code: String,
+    /// `error` or `warning`.
+    #[serde(default)]
+    pub severity: String,
+    /// Path of the file inside the archive.
+    pub file: Option<String>,
+    /// Line, from 1.
+    pub line: Option<u32>,
+    /// Column, from 1.
+    pub column: Option<u32>,
+    /// Path of the key, or JSON Pointer.
+    pub key: Option<String>,
+    /// A sentence in the language that was asked for.
+    pub message: Sentence,
+}
+
+impl Place {
+    /// `mecapy.yaml:3:7 io: message`, as compilers write it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = self.file.clone().unwrap_or_default();
+        for number in [self.line, self.column].into_iter().flatten() {
+            write!(line, ":{number}").expect("writing to a String succeeds");
+        }
+        let parts = [line.as_str(), self.key.as_deref().unwrap_or_default()];
+        let place = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        if place.is_empty() {
+            self.message.0.clone()
+        } else {
+            format!("{place}: {}", self.message.0)
+        }
+    }
+
+    /// Whether it refuses what it is about.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity != "warning"
+    }
+}
+
+/// A sentence in the language that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Sentence(pub String);
+
+/// A deployment.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Deployment {
+    /// Its id.
+    pub deployment_id: String,
+    /// The function's name, once the manifest was read.
+    pub name: Option<String>,
+    /// The version that it became.
+    pub version: Option<String>,
+    /// `running`, `deployed` or `failed`.
+    pub status: String,
+    /// The stages that were entered, in order.
+    #[serde(default)]
+    pub stages: Vec<Stage>,
+    /// What refused it.
+    #[serde(default)]
+    pub faults: Vec<Place>,
+}
+
+impl Deployment {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.as_str(), "deployed" | "failed")
+    }
+}
+
+/// A stage of a deployment.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// How long it took, in seconds; `None` while it runs.
+    pub duration: Option<f64>,
+    /// What it found.
+    #[serde(default)]
+    pub faults: Vec<Place>,
+}
+
+/// A deployed function.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// Its newest version.
+    pub version: Option<String>,
+    /// What it computes.
+    pub description: Option<String>,
+    /// JSON Schema of its outputs, where units stand.
+    pub outputs_schema: Option<serde_json::Value>,
+    /// JSON Schema of its inputs.
+    pub inputs_schema: Option<serde_json::Value>,
+}
+
+impl Function {
+    /// The units of the properties of one of its schemas, by name.
+    #[must_use]
+    pub fn units(schema: Option<&serde_json::Value>) -> Vec<(String, String)> {
+        let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+        properties
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, property)| {
+                Some((key.clone(), property.get("unit")?.as_str()?.to_owned()))
+            })
+            .collect()
+    }
+}
+
+/// What is sent to run a function.
+#[derive(Debug, Serialize)]
+pub struct Execute<'a> {
+    /// The inputs, their bytes as the user wrote them.
+    pub inputs: &'a RawValue,
+    /// 0 to 9.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+/// A task. What only has to be shown again keeps its bytes.
+#[derive(Debug, Deserialize)]
+pub struct Task {
+    /// Its id.
+    pub task_id: String,
+    /// The function's name; absent in the short answer of a submission.
+    pub function: Option<String>,
+    /// The version's number.
+    pub version: Option<String>,
+    /// `queued`, `running`, `completed`, `failed` or `cancelled`.
+    pub status: String,
+    /// Tasks ahead of it.
+    pub queue_position: Option<u64>,
+    /// The result's own bytes; absent where there is none or it is large.
+    pub result: Option<Box<RawValue>>,
+    /// Path of the result's exact bytes.
+    pub result_url: Option<String>,
+    /// Why it failed.
+    pub error: Option<TaskFailure>,
+    /// Warnings on its result.
+    #[serde(default)]
+    pub warnings: Vec<Place>,
+    /// When it was accepted.
+    pub created_at: Option<String>,
+    /// Seconds from acceptance to its start.
+    pub queue_time: Option<f64>,
+    /// Seconds from its start to the first line of the function.
+    pub startup_time: Option<f64>,
+    /// Seconds from the first line of the function to its end.
+    pub execution_time: Option<f64>,
+    /// Most memory it held, in bytes.
+    pub peak_memory: Option<u64>,
+    /// Whether it ran in a process that was prepared ahead.
+    pub warm: Option<bool>,
+}
+
+impl Task {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.as_str(), "completed" | "failed" | "cancelled")
+    }
+}
+
+/// Why a task failed.
+#[derive(Debug, Deserialize)]
+pub struct TaskFailure {
+    /// `user_error`, `timeout` …
+    pub kind: String,
+    /// What happened and what to do.
+    pub message: Sentence,
+    /// The function's own frames.
+    pub traceback: Option<String>,
+    /// JSON Pointer into the result.
+    pub pointer: Option<String>,
+    /// The limit that was hit.
+    pub limit: Option<f64>,
+    /// What was measured.
+    pub measured: Option<f64>,
+    /// `s` or `bytes`.
+    pub unit: Option<String>,
+}
+
+/// An uploaded file.
+#[derive(Debug, Deserialize)]
+pub(super) struct Uploaded {
+    /// What stands for it in inputs.
+    #[serde(rename = "ref", alias = "reference")]
+    pub(super) reference: String,
+}

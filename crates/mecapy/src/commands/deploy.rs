@@ -1,0 +1,158 @@
+//! `mecapy deploy DIR|ZIP`: send a function to the server and follow how it
+//! is checked, built and tested.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::follow::{self, Seen};
+use crate::client::{Client, Deployment, Place, Stage, unreadable};
+use crate::console::{Console, duration};
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+
+/// Arguments of `mecapy deploy`.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Folder with mecapy.yaml and handler.py, or a ZIP of it
+    #[arg(value_name = "DIR|ZIP")]
+    pub archive: PathBuf,
+}
+
+impl Deploy {
+    /// Uploads and follows the stages; every fault is printed.
+    ///
+    /// # Errors
+    /// When the archive can't be read, or the server can't be reached or
+    /// refuses.
+    pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
+        let client = Client::new(settings, console.lang)?;
+        let started = Instant::now();
+        let zip = zip(&self.archive)?;
+        let name = self.archive.file_stem().unwrap_or_default().to_string_lossy();
+        let answer = client.upload(
+            "/functions",
+            "archive",
+            &format!("{name}.zip"),
+            &zip[..],
+            zip.len() as u64,
+        );
+        let answer = answer.map_err(|failure| match failure.exit {
+            // What the server refuses of an archive is the archive's failure.
+            Exit::Usage => Failure { exit: Exit::Failed, ..failure },
+            _ => failure,
+        })?;
+        let accepted: Deployment = answer.read()?;
+        let path = format!("/deployments/{}", accepted.deployment_id);
+        let bar =
+            if console.interactive { follow::spinner() } else { indicatif::ProgressBar::hidden() };
+        let mut shown = HashSet::new();
+        let ended = follow::until(&client, &path, None, Deployment::has_ended, |seen| {
+            if let Seen::State(deployment) = seen {
+                for stage in &deployment.stages {
+                    bar.set_message(stage.name.clone());
+                    if stage.duration.is_some() && shown.insert(stage.name.clone()) {
+                        bar.suspend(|| show_stage(console, stage));
+                    }
+                }
+            }
+        })?;
+        bar.finish_and_clear();
+        let (deployment, body) = ended.expect("there is no deadline that could pass");
+        if console.json {
+            console.raw(&body);
+        } else {
+            show_end(console, &deployment, started.elapsed());
+        }
+        Ok(if deployment.status == "deployed" { Exit::Done } else { Exit::Failed })
+    }
+}
+
+fn show_stage(console: Console, stage: &Stage) {
+    if console.json {
+        return;
+    }
+    let time = stage.duration.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_default();
+    let bad = stage.faults.iter().any(Place::is_error);
+    let mark = if bad { console.bad("✗") } else { console.good("✓") };
+    console.say(format!("{mark} {:<12} {:>8}", stage_name(console, &stage.name), duration(time)));
+}
+
+fn stage_name(console: Console, name: &str) -> &str {
+    match name {
+        "archive" => "archive",
+        "environment" => console.t("environment", "environnement"),
+        "bytecode" => console.t("bytecode", "bytecode"),
+        "tests" => console.t("tests", "tests"),
+        "publish" => console.t("publish", "publication"),
+        other => other,
+    }
+}
+
+fn show_end(console: Console, deployment: &Deployment, took: Duration) {
+    let of_stages = deployment.stages.iter().flat_map(|stage| &stage.faults);
+    let mut seen = HashSet::new();
+    for fault in of_stages.chain(&deployment.faults) {
+        let line = fault.line();
+        if !seen.insert(line.clone()) {
+            continue;
+        }
+        let word = if fault.is_error() {
+            console.bad(console.t("error", "erreur"))
+        } else {
+            console.t("warning", "avertissement").to_owned()
+        };
+        console.say(format!("{word}{} {line}", console.colon()));
+    }
+    let name = deployment.name.as_deref().unwrap_or("?");
+    if deployment.status == "deployed" {
+        let version = deployment.version.as_deref().unwrap_or("?");
+        let line = match console.lang {
+            domain::Lang::En => format!("{name} {version} deployed in {}", duration(took)),
+            domain::Lang::Fr => format!("{name} {version} déployé en {}", duration(took)),
+        };
+        console.say(console.good(&line));
+    } else {
+        let line = console.t("the deployment was refused", "le déploiement a été refusé");
+        console.say(console.bad(line));
+    }
+}
+
+fn zip(archive: &Path) -> Result<Vec<u8>, Failure> {
+    if !archive.is_dir() {
+        return std::fs::read(archive).map_err(|error| unreadable(archive, &error));
+    }
+    let mut files = Vec::new();
+    collect(archive, "", &mut files)?;
+    package::zip(&files).map_err(|error| {
+        let shown = archive.display();
+        Failure::usage(
+            format!("{shown} can't be put into a ZIP: {error}"),
+            format!("{shown} ne peut pas être mis dans un ZIP : {error}"),
+        )
+    })
+}
+
+fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
+    let read = |path: &Path| std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>();
+    for entry in read(folder).map_err(|error| unreadable(folder, &error))? {
+        let path = entry.path();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
+        // A trailing slash asks about a folder as a whole: an environment
+        // beside the handler is not even walked through.
+        if package::ignored(&name) || package::ignored(&format!("{name}/x")) {
+            continue;
+        }
+        if kind.is_dir() {
+            collect(&path, &format!("{name}/"), files)?;
+        } else {
+            // A link to a file is sent as the file: archives hold no links.
+            let content = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+            files.push((name, content));
+        }
+    }
+    Ok(())
+}

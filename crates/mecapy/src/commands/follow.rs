@@ -1,0 +1,136 @@
+//! Waits for a task or a deployment, and shows on a terminal how far it is.
+
+use std::time::{Duration, Instant};
+
+use domain::task::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::{Client, Event, Task};
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+
+/// Between two looks where the server offers no events.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Waits until `has_ended` says so of the document at `path`, or until the
+/// deadline; `seen` gets every event and every state on the way.
+pub(super) fn until<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    deadline: Option<Instant>,
+    has_ended: impl Fn(&T) -> bool,
+    mut seen: impl FnMut(Seen<'_, T>),
+) -> Result<Option<(T, Vec<u8>)>, Failure> {
+    loop {
+        let answer = client.get(path)?;
+        let state: T = answer.read()?;
+        seen(Seen::State(&state));
+        if has_ended(&state) {
+            return Ok(Some((state, answer.body)));
+        }
+        let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(None);
+        }
+        // A server behind a proxy that cuts streams still answers plain
+        // requests, so a broken stream only means to look again.
+        match client.events(&format!("{path}/events"), left) {
+            Ok(events) => {
+                for event in events.map_while(Result::ok) {
+                    let is_state = !matches!(event.name.as_str(), "log" | "progress");
+                    seen(Seen::Event(&event));
+                    if is_state {
+                        break;
+                    }
+                }
+            }
+            Err(failure) if failure.exit == Exit::Denied => return Err(failure),
+            Err(_) => {}
+        }
+        std::thread::sleep(left.map_or(PAUSE, |left| left.min(PAUSE)));
+    }
+}
+
+/// What is seen on the way.
+pub(super) enum Seen<'a, T> {
+    /// The document as it stands.
+    State(&'a T),
+    /// Something that happened.
+    Event(&'a Event),
+}
+
+/// Waits for a task; on a terminal its progress and its log are shown.
+pub(super) fn task(
+    client: &Client,
+    console: Console,
+    path: &str,
+    deadline: Option<Instant>,
+) -> Result<Option<(Task, Vec<u8>)>, Failure> {
+    let bar = if console.interactive { spinner() } else { ProgressBar::hidden() };
+    let ended = until(client, path, deadline, Task::has_ended, |seen| match seen {
+        Seen::State(task) => bar.set_message(standing(console, task)),
+        Seen::Event(event) => show(console, &bar, event),
+    });
+    bar.finish_and_clear();
+    ended
+}
+
+fn standing(console: Console, task: &Task) -> String {
+    match (task.status.as_str(), task.queue_position) {
+        ("queued", Some(ahead)) if ahead > 0 => {
+            format!(
+                "{} ({ahead} {})",
+                console.t("queued", "en attente"),
+                console.t("ahead", "devant")
+            )
+        }
+        ("queued", _) => console.t("queued", "en attente").to_owned(),
+        _ => console.t("running", "en cours").to_owned(),
+    }
+}
+
+/// A line of a task's log, as its stream carries it.
+#[derive(Debug, Deserialize)]
+pub(super) struct LogLine {
+    /// What was written.
+    #[serde(alias = "line", alias = "message")]
+    pub(super) text: String,
+}
+
+fn show(console: Console, bar: &ProgressBar, event: &Event) {
+    match event.name.as_str() {
+        "log" => {
+            if let Ok(LogLine { text }) = serde_json::from_str(&event.data)
+                && console.interactive
+            {
+                bar.suspend(|| console.note(text.trim_end_matches('\n')));
+            }
+        }
+        "progress" => {
+            if let Ok(Progress { step, total, message }) = serde_json::from_str(&event.data) {
+                let mut shown = match total {
+                    Some(total) if total > 0.0 => {
+                        format!("{:.0} % ({step}/{total})", 100.0 * step / total)
+                    }
+                    _ => format!("{step}"),
+                };
+                if let Some(message) = message {
+                    shown += &format!(" {message}");
+                }
+                bar.set_message(shown);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A sign of life with the time since it began.
+pub(super) fn spinner() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}")
+        .expect("the template is written as indicatif expects it");
+    let bar = ProgressBar::new_spinner().with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

@@ -1,0 +1,14 @@
+//! One file per command.
+
+pub mod bench;
+pub mod deploy;
+mod follow;
+pub mod functions;
+pub mod init;
+pub mod inputs;
+mod report;
+pub mod run;
+pub mod settings;
+pub mod tasks;
+pub mod test;
+pub mod up;

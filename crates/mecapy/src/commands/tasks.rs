@@ -1,0 +1,227 @@
+//! `mecapy tasks`: list, follow and cancel calculations, fetch what they made.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+
+use super::{follow, report};
+use crate::client::{Client, Page, Task, segment};
+use crate::console::{Console, bytes};
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+
+/// Arguments of `mecapy tasks`.
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// What to do; lists unless given.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+}
+
+/// What `mecapy tasks` does.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// List calculations, the newest first
+    List {
+        /// Only those that are queued, running, completed, failed or cancelled
+        #[arg(long, value_name = "STATUS", hide_possible_values = true,
+              value_parser = ["queued", "running", "completed", "failed", "cancelled"])]
+        status: Option<String>,
+        /// How many at most; 20 unless given
+        #[arg(long, value_name = "NUMBER", default_value_t = 20, hide_default_value = true,
+              value_parser = clap::value_parser!(u32).range(1..=100))]
+        limit: u32,
+    },
+    /// Show one calculation whole, as JSON
+    Show {
+        /// The calculation's id
+        id: String,
+    },
+    /// Print what a calculation wrote
+    Logs {
+        /// The calculation's id
+        id: String,
+    },
+    /// Cancel a calculation, queued or running
+    Cancel {
+        /// The calculation's id
+        id: String,
+    },
+    /// Wait for a calculation and print its result
+    Result {
+        /// The calculation's id
+        id: String,
+    },
+    /// List the files that a calculation produced, or fetch them
+    Artifacts {
+        /// The calculation's id
+        id: String,
+        /// Folder to save them in; they are only listed unless given
+        #[arg(long, value_name = "DIR")]
+        save: Option<PathBuf>,
+    },
+}
+
+impl Tasks {
+    /// Does what is asked.
+    ///
+    /// # Errors
+    /// When the server can't be reached or refuses.
+    pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
+        let client = Client::new(settings, console.lang)?;
+        let path = |id: &str| format!("/tasks/{}", segment(id));
+        match self.action.unwrap_or(Action::List { status: None, limit: 20 }) {
+            Action::List { status, limit } => list(&client, console, status.as_deref(), limit),
+            Action::Show { id } => {
+                let answer = client.get(&path(&id))?;
+                if console.json {
+                    console.raw(&answer.body);
+                } else {
+                    console.value(&answer.read::<serde_json::Value>()?);
+                }
+                Ok(Exit::Done)
+            }
+            Action::Logs { id } => logs(&client, console, &path(&id)),
+            Action::Cancel { id } => {
+                let answer = client.post(&format!("{}/cancel", path(&id)), "{}")?;
+                if console.json {
+                    console.raw(&answer.body);
+                } else {
+                    console.say(format!("{id} {}", console.t("is cancelled", "est annulée")));
+                }
+                Ok(Exit::Done)
+            }
+            Action::Result { id } => {
+                let ended = follow::task(&client, console, &path(&id), None)?;
+                let (task, body) = ended.expect("there is no deadline that could pass");
+                report::ended(&client, console, &task, &body)
+            }
+            Action::Artifacts { id, save } => {
+                artifacts(&client, console, &format!("{}/artifacts", path(&id)), save.as_deref())
+            }
+        }
+    }
+}
+
+fn list(
+    client: &Client,
+    console: Console,
+    status: Option<&str>,
+    limit: u32,
+) -> Result<Exit, Failure> {
+    let status = status.map_or(String::new(), |status| format!("&status={status}"));
+    let answer = client.get(&format!("/tasks?limit={limit}{status}"))?;
+    if console.json {
+        console.raw(&answer.body);
+        return Ok(Exit::Done);
+    }
+    let page: Page<Task> = answer.read()?;
+    let rows: Vec<Vec<String>> = page
+        .items
+        .into_iter()
+        .map(|task| {
+            let function = [task.function, task.version].into_iter().flatten();
+            vec![
+                task.task_id,
+                task.status,
+                function.collect::<Vec<_>>().join("@"),
+                task.created_at.unwrap_or_default(),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        console.say(console.t("no calculation yet", "aucun calcul pour le moment"));
+    } else {
+        console.say(console.table(&rows, &[]));
+    }
+    Ok(Exit::Done)
+}
+
+fn logs(client: &Client, console: Console, path: &str) -> Result<Exit, Failure> {
+    let answer = client.get(&format!("{path}/logs"))?;
+    if console.json {
+        console.raw(&answer.body);
+        return Ok(Exit::Done);
+    }
+    match serde_json::from_slice::<Page<follow::LogLine>>(&answer.body) {
+        Ok(page) => {
+            for line in page.items {
+                console.say(line.text.trim_end_matches('\n'));
+            }
+        }
+        // Logs as plain text are shown as they are.
+        Err(_) => console.raw(answer.body.trim_ascii_end()),
+    }
+    Ok(Exit::Done)
+}
+
+/// A file that a calculation produced.
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    #[serde(alias = "name")]
+    path: String,
+    #[serde(alias = "bytes")]
+    size: u64,
+    #[serde(rename = "ref", alias = "reference", alias = "artifact_id")]
+    reference: String,
+}
+
+fn artifacts(
+    client: &Client,
+    console: Console,
+    path: &str,
+    save: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let answer = client.get(path)?;
+    let page: Page<Artifact> = answer.read()?;
+    if let Some(folder) = save {
+        for artifact in &page.items {
+            store(client, folder, artifact)?;
+        }
+    }
+    if console.json {
+        console.raw(&answer.body);
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = page
+        .items
+        .iter()
+        .map(|artifact| {
+            vec![
+                artifact.path.clone(),
+                bytes(artifact.size, console.lang),
+                artifact.reference.clone(),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        console.say(
+            console.t("the calculation produced no file", "le calcul n’a produit aucun fichier"),
+        );
+    } else {
+        console.say(console.table(&rows, &[1]));
+    }
+    Ok(Exit::Done)
+}
+
+fn store(client: &Client, folder: &Path, artifact: &Artifact) -> Result<(), Failure> {
+    // The name was chosen by a calculation: it may not lead out of the folder.
+    let inside = Path::new(&artifact.path)
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_)));
+    let target = folder.join(&artifact.path);
+    let refused = |why: String| {
+        let shown = target.display();
+        Failure::usage(
+            format!("{shown} can't be written: {why}"),
+            format!("{shown} ne peut pas être écrit : {why}"),
+        )
+    };
+    if !inside || target.exists() {
+        return Err(refused("a new file inside the folder was expected".to_owned()));
+    }
+    let content = client.get(&format!("/files/{}", segment(&artifact.reference)))?.body;
+    let made = target.parent().map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| std::fs::write(&target, content)).map_err(|error| refused(error.to_string()))
+}

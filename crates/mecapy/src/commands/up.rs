@@ -1,0 +1,57 @@
+//! `mecapy up`: everything on this machine.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use crate::client::{Announced, announce};
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
+use crate::{telemetry, wiring};
+
+/// Arguments of `mecapy up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Port to listen on, 0 for a free one; 8000 unless given
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+impl Up {
+    /// Serves until a signal ends it.
+    ///
+    /// # Errors
+    /// When the server can't start.
+    pub fn run(self, settings: Settings, console: Console) -> Result<Exit, Failure> {
+        let level = settings.log_level.unwrap_or(tracing::Level::INFO);
+        telemetry::start(level, settings.environment, "mecapy");
+        for warning in &settings.warnings {
+            console.warn(warning);
+        }
+        wiring::serve(settings, console)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Says that the server listens at `address`, to people and to this machine's
+/// clients, until the answer is dropped.
+///
+/// # Errors
+/// When the data folder can't be written.
+pub fn ready(
+    settings: &Settings,
+    console: Console,
+    address: SocketAddr,
+) -> std::io::Result<Announced> {
+    let announced = announce(settings, address)?;
+    if console.json {
+        console.value(&serde_json::json!({
+            "url": announced.url, "data": settings.data, "version": env!("CARGO_PKG_VERSION"),
+        }));
+    } else {
+        // Scripts wait for this very line, so it reads the same in French.
+        console.say(format!("MecaPy is ready at {}", announced.url));
+    }
+    Ok(announced)
+}

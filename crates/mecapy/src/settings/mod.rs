@@ -1,0 +1,158 @@
+//! Settings: one table of names, read from flags, environment variables and a
+//! TOML file, in that order of precedence.
+//!
+//! This is the one home of environment variables. Every fault of all sources
+//! is reported at once; each names where the value came from, what was
+//! expected and what was found. Secrets are never part of a message.
+
+mod documentation;
+mod paths;
+mod resolve;
+mod secret;
+mod sources;
+pub mod table;
+mod value;
+mod variables;
+
+pub use documentation::page;
+pub use secret::Secret;
+pub use sources::Flags;
+pub use variables::Variables;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use domain::Text;
+use domain::limits::Limits;
+use domain::manifest::PythonVersion;
+
+/// What the operator and the user decided, checked and complete.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder with everything the server keeps.
+    pub data: PathBuf,
+    /// The TOML file that was read, if any.
+    pub config: Option<PathBuf>,
+    /// What this installation is for.
+    pub environment: Environment,
+    /// The least weighty log lines that are written; `None` leaves the
+    /// choice to the command.
+    pub log_level: Option<tracing::Level>,
+    /// The address that `up` listens on.
+    pub host: IpAddr,
+    /// The port that `up` listens on, 0 for a free one.
+    pub port: u16,
+    /// Origins whose pages may call the API.
+    pub cors_allow_origins: Vec<String>,
+    /// Whether requests need a valid token.
+    pub token_verification: bool,
+    /// The database file.
+    pub database: PathBuf,
+    /// How strictly archives are checked: `deny-list`, `allow-list` or `off`.
+    pub static_check: String,
+    /// Where interpreters and packages come from.
+    pub python: Python,
+    /// Calculations that run at the same time; `None` for one per core and
+    /// one more.
+    pub slots: Option<usize>,
+    /// Memory that warm templates may hold together, in MB.
+    pub template_memory_mb: u64,
+    /// Disk that built environments may take, in MB.
+    pub environments_mb: u64,
+    /// Attempts of a task whose worker was lost.
+    pub max_attempts: u32,
+    /// How long a stop waits for running calculations.
+    pub drain: std::time::Duration,
+    /// Bounds on archives, inputs, runs and results.
+    pub limits: Limits,
+    /// The server that client commands talk to, where it was named.
+    pub api_url: Option<String>,
+    /// The token that client commands present, where it was given.
+    pub token: Option<Secret>,
+    /// What is set and has no effect in this release.
+    pub warnings: Vec<Text>,
+}
+
+/// Where interpreters and packages come from.
+#[derive(Clone, Debug)]
+pub struct Python {
+    /// Executables named by the operator.
+    pub executables: Vec<PathBuf>,
+    /// Folders of whole installations, such as `~/.pyenv/versions`.
+    pub version_roots: Vec<PathBuf>,
+    /// The version of functions that ask for none.
+    pub default: Option<PythonVersion>,
+    /// The mirror that missing interpreters are fetched from.
+    pub mirror: Option<String>,
+    /// The `uv` program, where it was named.
+    pub uv: Option<PathBuf>,
+    /// Folders where `uv` is looked for before `PATH`.
+    pub uv_folders: Vec<PathBuf>,
+    /// The value of `PATH`.
+    pub search_path: Option<std::ffi::OsString>,
+    /// The package index; PyPI where absent.
+    pub index_url: Option<Secret>,
+    /// Folders with wheels, asked beside the index.
+    pub wheels: Vec<PathBuf>,
+    /// Whether the network is left alone.
+    pub offline: bool,
+}
+
+/// What an installation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// A developer's machine: checks may be switched off.
+    Development,
+    /// As production, with other data.
+    Staging,
+    /// People rely on it.
+    Production,
+}
+
+impl Environment {
+    /// The word in settings and log lines.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// Settings that can't be used; every fault of every source.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", faults.iter().map(|fault| fault.en.as_str()).collect::<Vec<_>>().join("\n"))]
+pub struct Refused {
+    /// What is wrong, one sentence or two each.
+    pub faults: Vec<Text>,
+}
+
+impl Settings {
+    /// Reads and checks all sources.
+    ///
+    /// # Errors
+    /// Every fault of every source at once.
+    pub fn load(variables: &Variables, flags: &Flags) -> Result<Self, Refused> {
+        resolve::settings(variables, flags)
+    }
+
+    /// Where `up` listens.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+
+    /// The file with the administrator's token.
+    #[must_use]
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.data.join("admin.token")
+    }
+
+    /// The file in which a running `up` tells its address.
+    #[must_use]
+    pub fn server_file(&self) -> PathBuf {
+        self.data.join("server.json")
+    }
+}

@@ -1,0 +1,183 @@
+//! From the sources to one checked value, with what only makes sense together.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::Text;
+use domain::limits::Limits;
+
+use super::sources::{Flags, Given, Origin, Raw, Sources};
+use super::table::{SETTINGS, UsedBy};
+use super::{Environment, Python, Refused, Secret, Settings, Variables, paths};
+
+pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings, Refused> {
+    let mut sources = Sources::read(variables, flags);
+    let data = sources.path("MECAPY_DATA").unwrap_or_else(|| paths::data(variables));
+    let environment = environment(&mut sources);
+    let settings = Settings {
+        config: sources.config.clone(),
+        environment,
+        log_level: sources
+            .is_given("LOG_LEVEL")
+            .then(|| sources.take("LOG_LEVEL", |word| word.parse().ok()))
+            .flatten(),
+        host: host(&mut sources),
+        port: sources.integer("PORT").unwrap_or_default(),
+        cors_allow_origins: sources.items("CORS_ALLOW_ORIGINS", ','),
+        token_verification: token_verification(&mut sources, environment),
+        database: database(&mut sources).unwrap_or_else(|| data.join("mecapy.db")),
+        static_check: sources.text("MECAPY_STATIC_CHECK").unwrap_or_default(),
+        python: python(&mut sources, variables),
+        slots: sources.integer("MECAPY_SLOTS"),
+        template_memory_mb: sources.integer("MECAPY_TEMPLATE_MEMORY_MB").unwrap_or_default(),
+        environments_mb: sources.integer("MECAPY_ENVIRONMENTS_MB").unwrap_or_default(),
+        max_attempts: sources.integer("MECAPY_MAX_ATTEMPTS").unwrap_or_default(),
+        drain: Duration::from_secs(sources.integer("MECAPY_DRAIN_S").unwrap_or_default()),
+        limits: limits(&mut sources),
+        api_url: sources.text("MECAPY_API_URL").map(|url| url.trim_end_matches('/').to_owned()),
+        token: sources.text("MECAPY_TOKEN").map(|token| Secret::new(token.trim())),
+        warnings: unused(&sources),
+        data,
+    };
+    if sources.faults.is_empty() { Ok(settings) } else { Err(Refused { faults: sources.faults }) }
+}
+
+fn environment(sources: &mut Sources) -> Environment {
+    sources
+        .take("ENVIRONMENT", |word| match word {
+            "development" => Some(Environment::Development),
+            "staging" => Some(Environment::Staging),
+            "production" => Some(Environment::Production),
+            _ => None,
+        })
+        // The strictest one while the fault is reported.
+        .unwrap_or(Environment::Production)
+}
+
+/// A platform that hands out `PORT` routes to the container's own address, so
+/// only that variable opens the server to the network by itself.
+fn host(sources: &mut Sources) -> IpAddr {
+    let by_platform =
+        matches!(sources.given.get("PORT"), Some(Given { origin: Origin::Variable(_), .. }));
+    let default = if by_platform { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    sources.address("MECAPY_HOST").unwrap_or(IpAddr::V4(default))
+}
+
+fn token_verification(sources: &mut Sources, environment: Environment) -> bool {
+    let verified = sources.boolean("TOKEN_VERIFICATION_ENABLED").unwrap_or(true);
+    if !verified && environment != Environment::Development {
+        let found = environment.as_str();
+        sources.faults.push(Text::new(
+            format!(
+                "TOKEN_VERIFICATION_ENABLED=false: expected ENVIRONMENT=development beside it, found {found}. Anybody could do anything; remove it, or set ENVIRONMENT=development on a developer's machine"
+            ),
+            format!(
+                "TOKEN_VERIFICATION_ENABLED=false : ENVIRONMENT=development était attendu avec lui, trouvé : {found}. N’importe qui pourrait tout faire ; retirez-le, ou mettez ENVIRONMENT=development sur le poste d’un développeur"
+            ),
+        ));
+    }
+    verified
+}
+
+fn database(sources: &mut Sources) -> Option<PathBuf> {
+    if let Some(Given { raw: Raw::Text(url), origin }) = sources.given.get("DATABASE_URL")
+        && ["postgresql:", "postgres:", "postgresql+"].iter().any(|s| url.starts_with(s))
+    {
+        let place = origin.text();
+        sources.faults.push(Text::new(
+            format!(
+                "{}: expected a URL such as sqlite:///./dev.db, found one of PostgreSQL. This release serves one machine on SQLite; remove DATABASE_URL to use the data folder's",
+                place.en
+            ),
+            format!(
+                "{} : attendu : une URL telle que sqlite:///./dev.db, trouvé : une URL PostgreSQL. Cette version sert une seule machine sur SQLite ; retirez DATABASE_URL pour utiliser celle du dossier de données",
+                place.fr
+            ),
+        ));
+        return None;
+    }
+    sources.take("DATABASE_URL", paths::of_sqlite_url)
+}
+
+fn python(sources: &mut Sources, variables: &Variables) -> Python {
+    let beside_program = std::env::current_exe()
+        .ok()
+        .and_then(|program| Some(program.parent()?.parent()?.parent()?.join(".tools/bin")));
+    Python {
+        executables: sources.paths("MECAPY_PYTHONS"),
+        version_roots: paths::version_roots(variables),
+        default: sources
+            .is_given("MECAPY_DEFAULT_PYTHON")
+            .then(|| sources.take("MECAPY_DEFAULT_PYTHON", |text| text.parse().ok()))
+            .flatten(),
+        mirror: sources.text("MECAPY_PYTHON_MIRROR"),
+        uv: sources.path("MECAPY_UV"),
+        uv_folders: [Some(PathBuf::from(".tools/bin")), beside_program]
+            .into_iter()
+            .flatten()
+            .filter(|folder| folder.is_dir())
+            .collect(),
+        search_path: variables.get("PATH").map(Into::into),
+        index_url: sources.text("MECAPY_INDEX_URL").map(Secret::new),
+        wheels: sources.paths("MECAPY_WHEELS"),
+        offline: sources.boolean("MECAPY_OFFLINE").unwrap_or(false),
+    }
+}
+
+fn limits(sources: &mut Sources) -> Limits {
+    let usual = Limits::default();
+    let timeout_s = sources.integer("MECAPY_TIMEOUT_MAX").unwrap_or(usual.timeout_s);
+    let long_timeout_s = sources.integer("MECAPY_TIMEOUT_LONG").unwrap_or(timeout_s);
+    if long_timeout_s < timeout_s {
+        sources.faults.push(Text::new(
+            format!("MECAPY_TIMEOUT_LONG: expected at least MECAPY_TIMEOUT_MAX, which is {timeout_s}, found {long_timeout_s}"),
+            format!("MECAPY_TIMEOUT_LONG : attendu : au moins MECAPY_TIMEOUT_MAX, qui vaut {timeout_s}, trouvé : {long_timeout_s}"),
+        ));
+    }
+    let mut bytes = |name: &str, usual: u64| sources.integer(name).unwrap_or(usual);
+    Limits {
+        archive_bytes: bytes("MECAPY_ARCHIVE_BYTES_MAX", usual.archive_bytes),
+        archive_inflated_bytes: bytes(
+            "MECAPY_ARCHIVE_INFLATED_BYTES_MAX",
+            usual.archive_inflated_bytes,
+        ),
+        archive_entries: bytes("MECAPY_ARCHIVE_ENTRIES_MAX", usual.archive_entries),
+        inputs_bytes: bytes("MECAPY_INPUTS_BYTES_MAX", usual.inputs_bytes),
+        file_bytes: bytes("MECAPY_FILE_BYTES_MAX", usual.file_bytes),
+        inline_result_bytes: bytes("MECAPY_INLINE_RESULT_BYTES_MAX", usual.inline_result_bytes),
+        result_bytes: bytes("MECAPY_RESULT_BYTES_MAX", usual.result_bytes),
+        log_bytes: bytes("MECAPY_LOG_BYTES_MAX", usual.log_bytes),
+        artifact_bytes: bytes("MECAPY_ARTIFACT_BYTES_MAX", usual.artifact_bytes),
+        queued_tasks: bytes("MECAPY_QUEUED_TASKS_MAX", usual.queued_tasks),
+        artifact_count: sources
+            .integer("MECAPY_ARTIFACT_COUNT_MAX")
+            .unwrap_or(usual.artifact_count),
+        timeout_s,
+        long_timeout_s,
+        memory_limit_mb: sources
+            .integer("MECAPY_MEMORY_LIMIT_MAX_MB")
+            .unwrap_or(usual.memory_limit_mb),
+        cpu_limit: sources.number("MECAPY_CPU_LIMIT_MAX").unwrap_or(usual.cpu_limit),
+        pids: sources.integer("MECAPY_PIDS_MAX").unwrap_or(usual.pids),
+    }
+}
+
+fn unused(sources: &Sources) -> Vec<Text> {
+    SETTINGS
+        .iter()
+        .filter(|setting| setting.used_by == UsedBy::Later)
+        .filter_map(|setting| sources.given.get(setting.name))
+        .map(|given| {
+            let place = given.origin.text();
+            Text::new(
+                format!("{} has no effect: this release serves one machine and needs no other service", place.en),
+                format!("{} est sans effet : cette version sert une seule machine et n’a besoin d’aucun autre service", place.fr),
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
