@@ -79,18 +79,21 @@ pub(crate) fn stream(
 }
 
 fn event(update: &Update) -> Option<Event> {
-    let event = match update {
-        Update::Event(event) => Event::default()
-            .id(event.seq.to_string())
-            .event(event.kind.as_str())
-            .json_data(Told {
+    let (event, data) = match update {
+        Update::Event(event) => {
+            let told = Told {
                 seq: event.seq,
                 resource: event.resource,
                 at: event.at,
                 payload: &event.payload,
-            }),
-        Update::Live { kind, data } => Event::default().event(kind).json_data(data),
-        Update::Reset => Ok(Event::default().event("reset").data("{}")),
+            };
+            let named = Event::default().id(event.seq.to_string()).event(event.kind.as_str());
+            (named, serde_json::to_string(&told))
+        }
+        Update::Live { kind, data } => (Event::default().event(kind), serde_json::to_string(data)),
+        Update::Reset => (Event::default().event("reset"), Ok("{}".to_owned())),
     };
-    event.inspect_err(|error| tracing::error!(%error, "an event could not be written")).ok()
+    // JSON holds no raw line break, which `data` would not take.
+    let data = data.inspect_err(|error| tracing::error!(%error, "an event could not be written"));
+    Some(event.data(data.ok()?))
 }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::Lang;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{OpenApi, Required};
+use utoipa::openapi::{OpenApi, RefOr, Required};
 
 use super::{french, html};
 use crate::app::App;
@@ -94,6 +94,7 @@ fn section(body: &mut String, method: &str, path: &str, operation: &Operation, l
     let parameters = operation.parameters.iter().flatten();
     let mut rows = String::new();
     for parameter in parameters {
+        let RefOr::T(parameter) = parameter else { continue };
         let star = if matches!(parameter.required, Required::True) { " *" } else { "" };
         let _ = writeln!(
             rows,
@@ -103,7 +104,7 @@ fn section(body: &mut String, method: &str, path: &str, operation: &Operation, l
         );
     }
     for (status, response) in &operation.responses.responses {
-        let utoipa::openapi::RefOr::T(response) = response else { continue };
+        let RefOr::T(response) = response else { continue };
         let _ = writeln!(
             rows,
             "<tr><td>{}</td><td>{}</td></tr>",
