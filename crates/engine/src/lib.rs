@@ -30,7 +30,7 @@ mod watch;
 use std::sync::{Arc, OnceLock};
 
 pub use catalog::Deployed;
-pub use deploy::{Builder, Built, EnvironmentWanted};
+pub use deploy::{BuildLog, Builder, Built, EnvironmentWanted};
 pub use dispatch::{LocalWorker, Slot, Work};
 pub use error::Error;
 pub use files::{Content, Download, INPUTS_FOLDER, InputFile};

@@ -21,6 +21,9 @@ use crate::{Engine, Error};
 /// heavy on disk and network, and runs come first.
 pub(crate) const AT_ONCE: usize = 2;
 
+/// Where the lines of a build log go while it runs.
+pub type BuildLog = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What of a deployment needs a sandbox or a package index: a worker does it.
 #[async_trait]
 pub trait Builder: Send + Sync {
@@ -29,7 +32,7 @@ pub trait Builder: Send + Sync {
     async fn environment(
         &self,
         wanted: EnvironmentWanted,
-        log: Box<dyn Fn(&str) + Send + Sync>,
+        log: BuildLog,
     ) -> Result<Built, Vec<Fault>>;
 
     /// Unpacks the code, compiles its bytecode in the sandbox and warms a

@@ -1,0 +1,154 @@
+//! How a sandboxed run ended, in the words of a task.
+
+use domain::Text;
+use domain::task::{ErrorKind, Measured, TaskError};
+use engine::{End, Report, StagedArtifact};
+use sandbox::{Failure, FailureKind, OutputFile, Outputs, OutputsError};
+
+/// The report of an outcome.
+pub(crate) fn of(outcome: sandbox::Outcome, measured: Measured) -> Report {
+    let sandbox::Outcome { end, outputs, .. } = outcome;
+    let artifacts = staged(&outputs);
+    match (end, artifacts) {
+        (sandbox::End::Result { json, non_finite, output_files }, Ok(artifacts)) => {
+            let files = named(output_files);
+            Report { end: End::Result { json, non_finite, files }, measured, artifacts }
+        }
+        (sandbox::End::Result { .. }, Err(error)) => Report {
+            end: End::Failed(unusable_outputs(&error)),
+            measured,
+            artifacts: Vec::new(),
+        },
+        // What a failed run left may explain the failure; where it can't be
+        // read, the failure itself counts.
+        (sandbox::End::Failed(failure), artifacts) => Report {
+            end: End::Failed(error(failure)),
+            measured,
+            artifacts: artifacts.unwrap_or_default(),
+        },
+    }
+}
+
+fn named(files: Vec<OutputFile>) -> Vec<(String, String)> {
+    files.into_iter().map(|file| (file.pointer, file.name)).collect()
+}
+
+fn staged(outputs: &Outputs) -> Result<Vec<StagedArtifact>, OutputsError> {
+    outputs
+        .list()?
+        .into_iter()
+        .map(|entry| {
+            let file = outputs.open(&entry.name)?;
+            Ok(StagedArtifact { name: entry.name, bytes: entry.bytes, file })
+        })
+        .collect()
+}
+
+fn unusable_outputs(error: &OutputsError) -> TaskError {
+    match error {
+        OutputsError::TooMany { limit } => TaskError {
+            limit: Some(as_number(*limit)),
+            unit: Some("files".to_owned()),
+            ..TaskError::new(
+                ErrorKind::OutputTooLarge,
+                Text::new(
+                    format!("the run left more than {limit} files; write fewer, or one archive"),
+                    format!("l'exécution a laissé plus de {limit} fichiers ; écrivez-en moins, ou une seule archive"),
+                ),
+            )
+        },
+        OutputsError::TooLarge { limit, measured } => TaskError {
+            limit: Some(as_number(*limit)),
+            measured: Some(as_number(*measured)),
+            unit: Some("bytes".to_owned()),
+            ..TaskError::new(
+                ErrorKind::OutputTooLarge,
+                Text::new(
+                    format!("the run left {measured} bytes of files, {limit} are allowed"),
+                    format!("l'exécution a laissé {measured} octets de fichiers, {limit} sont permis"),
+                ),
+            )
+        },
+        OutputsError::NotAFile { name, found } => TaskError::new(
+            ErrorKind::InvalidOutput,
+            Text::new(
+                format!("{name:?} in the outputs folder is {found}, expected a regular file"),
+                format!("{name:?} dans le dossier des sorties n'est pas un fichier ordinaire ({found})"),
+            ),
+        ),
+        OutputsError::Io(_) => TaskError::new(
+            ErrorKind::Internal,
+            Text::new(
+                "the files of the run could not be read",
+                "les fichiers de l'exécution n'ont pas pu être lus",
+            ),
+        ),
+    }
+}
+
+fn error(failure: Failure) -> TaskError {
+    let Failure { kind, message, traceback } = failure;
+    let base = |kind, text| TaskError { traceback: traceback.clone(), ..TaskError::new(kind, text) };
+    match kind {
+        FailureKind::UserError { exception, pointer } => TaskError {
+            exception: Some(exception),
+            pointer,
+            ..base(ErrorKind::UserError, Text::same(message))
+        },
+        FailureKind::Timeout { limit, measured } => TaskError {
+            limit: Some(limit.as_secs_f64()),
+            measured: Some(measured.as_secs_f64()),
+            unit: Some("s".to_owned()),
+            ..base(
+                ErrorKind::Timeout,
+                Text::new(
+                    format!("the run took longer than its {} s; ask for a longer `timeout`, or make it faster", limit.as_secs_f64()),
+                    format!("l'exécution a dépassé ses {} s ; demandez un `timeout` plus long, ou accélérez le calcul", limit.as_secs_f64()),
+                ),
+            )
+        },
+        FailureKind::OutOfMemory { limit_bytes, peak_bytes } => TaskError {
+            limit: Some(as_number(limit_bytes)),
+            measured: Some(as_number(peak_bytes)),
+            unit: Some("bytes".to_owned()),
+            ..base(
+                ErrorKind::OutOfMemory,
+                Text::new(
+                    format!("the run needed more than its {} MB of memory; raise `runtime.memory_limit`, or use less", limit_bytes >> 20),
+                    format!("l'exécution a dépassé ses {} Mo de mémoire ; augmentez `runtime.memory_limit`, ou consommez moins", limit_bytes >> 20),
+                ),
+            )
+        },
+        FailureKind::Killed { signal } => TaskError {
+            measured: None,
+            ..base(
+                ErrorKind::Killed,
+                Text::new(
+                    format!("the process of the run was ended by signal {signal}: {message}"),
+                    format!("le processus de l'exécution a été interrompu par le signal {signal} : {message}"),
+                ),
+            )
+        },
+        FailureKind::OutputTooLarge { limit, measured } => TaskError {
+            limit: Some(as_number(limit)),
+            measured: Some(as_number(measured)),
+            unit: Some("bytes".to_owned()),
+            ..base(
+                ErrorKind::OutputTooLarge,
+                Text::new(
+                    format!("the result is larger than {limit} bytes; return less, or write a file to the outputs folder"),
+                    format!("le résultat dépasse {limit} octets ; renvoyez-en moins, ou écrivez un fichier dans le dossier des sorties"),
+                ),
+            )
+        },
+        FailureKind::InvalidOutput => base(ErrorKind::InvalidOutput, Text::same(message)),
+        FailureKind::Cancelled | FailureKind::Internal => {
+            base(ErrorKind::Internal, Text::same(message))
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "byte counts are far below 2⁵³")]
+fn as_number(bytes: u64) -> f64 {
+    bytes as f64
+}

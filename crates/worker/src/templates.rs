@@ -1,0 +1,328 @@
+//! Warm templates within a memory budget, and the runs that stand ready.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::{CompanyId, Digest};
+use engine::TemplateStatus;
+use environment::Environment;
+use sandbox::{Interpreter, Ready, Template, TemplateLimits, TemplateSpec};
+use tokio_util::task::TaskTracker;
+
+use crate::supervisor::Supervisor;
+
+/// Whom a template serves. Wheels are code of whoever chose them, so a
+/// template with more than a base image's packages stays in its company.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) environment: Digest,
+    /// `None`: every company.
+    pub(crate) company: Option<CompanyId>,
+}
+
+/// What a template is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) key: Key,
+    pub(crate) interpreter: Interpreter,
+    pub(crate) packages: PathBuf,
+    /// Held as long as the template stands, so that it is not collected.
+    pub(crate) environment: Environment,
+    /// Modules to be there before the fork.
+    pub(crate) imports: Vec<String>,
+}
+
+/// How much is kept warm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) memory_bytes: u64,
+    pub(crate) ready: u32,
+    pub(crate) runs: u64,
+    pub(crate) start: Duration,
+}
+
+/// Memory of one ready run beyond its template, as measured generously.
+const READY_BYTES: u64 = 3 << 20;
+
+/// All warm templates of a worker.
+#[derive(Clone)]
+pub(crate) struct Templates(Arc<Inner>);
+
+struct Inner {
+    supervisor: Arc<Supervisor>,
+    budget: Budget,
+    standing: Mutex<HashMap<Key, Arc<Warm>>>,
+    /// Who starts or extends which template, so that it is done once.
+    changing: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
+    warm_starts: AtomicU64,
+    cold_starts: AtomicU64,
+    jobs: TaskTracker,
+}
+
+/// One standing template.
+pub(crate) struct Warm {
+    key: Key,
+    template: Template,
+    _environment: Environment,
+    ready: Mutex<VecDeque<Ready>>,
+    refilling: AtomicBool,
+    /// Modules that were asked for, whether they could be loaded or not.
+    asked: Mutex<BTreeSet<String>>,
+    used_at: Mutex<Instant>,
+    runs: AtomicU64,
+    memory_bytes: AtomicU64,
+}
+
+/// A run to be assigned, and whether its template stood already.
+pub(crate) struct Start {
+    pub(crate) ready: Ready,
+    pub(crate) warm: bool,
+    pub(crate) template: Arc<Warm>,
+}
+
+impl Templates {
+    pub(crate) fn new(supervisor: Arc<Supervisor>, budget: Budget) -> Self {
+        Self(Arc::new(Inner {
+            supervisor,
+            budget,
+            standing: Mutex::default(),
+            changing: Mutex::default(),
+            warm_starts: AtomicU64::new(0),
+            cold_starts: AtomicU64::new(0),
+            jobs: TaskTracker::new(),
+        }))
+    }
+
+    /// A ready run of a template, which `stood` before it was asked for.
+    pub(crate) async fn start(
+        &self,
+        warm: Arc<Warm>,
+        stood: bool,
+    ) -> Result<Start, sandbox::Error> {
+        let waiting = warm.pop();
+        let ready = match waiting {
+            Some(ready) => ready,
+            None => warm.template.prepare().await?,
+        };
+        let counter = if stood { &self.0.warm_starts } else { &self.0.cold_starts };
+        counter.fetch_add(1, Ordering::Relaxed);
+        warm.runs.fetch_add(1, Ordering::Relaxed);
+        *lock(&warm.used_at) = Instant::now();
+        Ok(Start { ready, warm: stood, template: warm })
+    }
+
+    /// The wanted template with its imports loaded, and whether it stood.
+    pub(crate) async fn standing(
+        &self,
+        wanted: &Wanted,
+    ) -> Result<(Arc<Warm>, bool), sandbox::Error> {
+        if let Some(warm) = self.fit(&wanted.key, &wanted.imports) {
+            return Ok((warm, true));
+        }
+        let turn = lock(&self.0.changing).entry(wanted.key).or_default().clone();
+        let _turn = turn.lock().await;
+        if let Some(warm) = self.fit(&wanted.key, &wanted.imports) {
+            return Ok((warm, true));
+        }
+        let alive = self.alive(&wanted.key);
+        let warm = match alive {
+            Some(warm) => {
+                warm.extend(&wanted.imports).await?;
+                warm
+            }
+            None => self.raise(wanted).await?,
+        };
+        warm.measure();
+        self.evict(&wanted.key).await;
+        Ok((warm, false))
+    }
+
+    /// Prepares runs behind one that was taken, in the background.
+    pub(crate) fn refill(&self, warm: &Arc<Warm>) {
+        let wanting = lock(&warm.ready).len() < self.0.budget.ready as usize;
+        if !wanting || warm.refilling.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (templates, warm) = (self.clone(), warm.clone());
+        self.0.jobs.spawn(async move {
+            templates.fill(&warm).await;
+            warm.refilling.store(false, Ordering::Release);
+        });
+    }
+
+    async fn fill(&self, warm: &Arc<Warm>) {
+        while lock(&warm.ready).len() < self.0.budget.ready as usize && warm.template.is_alive() {
+            match warm.template.prepare().await {
+                Ok(ready) => lock(&warm.ready).push_back(ready),
+                Err(error) => {
+                    tracing::debug!("no run could be prepared ahead: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Ends every template and ready run.
+    pub(crate) async fn close(&self) {
+        let standing: Vec<_> = lock(&self.0.standing).drain().map(|(_, warm)| warm).collect();
+        for warm in standing {
+            lock(&warm.ready).clear();
+            warm.template.stop().await;
+        }
+        self.0.jobs.close();
+        self.0.jobs.wait().await;
+    }
+
+    pub(crate) fn status(&self) -> Vec<TemplateStatus> {
+        let standing = lock(&self.0.standing);
+        let mut all: Vec<_> = standing
+            .values()
+            .map(|warm| TemplateStatus {
+                environment: warm.key.environment.to_string(),
+                shared: warm.key.company.is_none(),
+                ready: u32::try_from(lock(&warm.ready).len()).unwrap_or(u32::MAX),
+                memory_bytes: warm.cost(),
+            })
+            .collect();
+        all.sort_by(|a, b| a.environment.cmp(&b.environment));
+        all
+    }
+
+    pub(crate) fn warm_starts(&self) -> u64 {
+        self.0.warm_starts.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn cold_starts(&self) -> u64 {
+        self.0.cold_starts.load(Ordering::Relaxed)
+    }
+
+    /// The standing template where it needs nothing more for this.
+    pub(crate) fn fit(&self, key: &Key, imports: &[String]) -> Option<Arc<Warm>> {
+        let warm = self.alive(key)?;
+        let complete = {
+            let asked = lock(&warm.asked);
+            imports.iter().all(|module| asked.contains(module))
+        };
+        complete.then_some(warm)
+    }
+
+    fn alive(&self, key: &Key) -> Option<Arc<Warm>> {
+        let mut standing = lock(&self.0.standing);
+        let warm = standing.get(key)?;
+        let fresh = warm.runs.load(Ordering::Relaxed) < self.0.budget.runs;
+        if warm.template.is_alive() && fresh {
+            return Some(warm.clone());
+        }
+        standing.remove(key);
+        None
+    }
+
+    async fn raise(&self, wanted: &Wanted) -> Result<Arc<Warm>, sandbox::Error> {
+        let sandbox = self.0.supervisor.sandbox().await?;
+        let template = sandbox
+            .start_template(TemplateSpec {
+                packages: vec![wanted.packages.clone()],
+                preload: wanted.imports.clone(),
+                limits: TemplateLimits {
+                    start: self.0.budget.start,
+                    ..TemplateLimits::default()
+                },
+                ..TemplateSpec::new(wanted.interpreter.clone())
+            })
+            .await?;
+        let warm = Arc::new(Warm {
+            key: wanted.key,
+            template,
+            _environment: wanted.environment.clone(),
+            ready: Mutex::default(),
+            refilling: AtomicBool::new(false),
+            asked: Mutex::new(wanted.imports.iter().cloned().collect()),
+            used_at: Mutex::new(Instant::now()),
+            runs: AtomicU64::new(0),
+            memory_bytes: AtomicU64::new(0),
+        });
+        lock(&self.0.standing).insert(wanted.key, warm.clone());
+        Ok(warm)
+    }
+
+    /// Ends the longest unused templates until the rest fit the budget; the
+    /// one that is wanted now stays, however large.
+    async fn evict(&self, wanted: &Key) {
+        loop {
+            let victim = {
+                let mut standing = lock(&self.0.standing);
+                let total: u64 = standing.values().map(|warm| warm.cost()).sum();
+                if total <= self.0.budget.memory_bytes {
+                    return;
+                }
+                let oldest = standing
+                    .values()
+                    .filter(|warm| warm.key != *wanted)
+                    .min_by_key(|warm| *lock(&warm.used_at))
+                    .map(|warm| warm.key);
+                let Some(oldest) = oldest else { return };
+                standing.remove(&oldest)
+            };
+            if let Some(victim) = victim {
+                tracing::info!(environment = %victim.key.environment, "a template makes room");
+                lock(&victim.ready).clear();
+                victim.template.stop().await;
+            }
+        }
+    }
+}
+
+impl Warm {
+    /// The process that runs are forked from.
+    pub(crate) fn template(&self) -> &Template {
+        &self.template
+    }
+
+    fn pop(&self) -> Option<Ready> {
+        let mut ready = lock(&self.ready);
+        while let Some(next) = ready.pop_front() {
+            if next.is_alive() {
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    /// Loads what further functions of this environment import. Runs forked
+    /// before lack it and are thrown away.
+    async fn extend(&self, imports: &[String]) -> Result<(), sandbox::Error> {
+        let missing: Vec<_> = {
+            let asked = lock(&self.asked);
+            imports.iter().filter(|module| !asked.contains(*module)).cloned().collect()
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let preloaded = self.template.preload(&missing).await?;
+        for (module, reason) in &preloaded.dropped {
+            tracing::info!(module, reason, "a module is not kept warm");
+        }
+        lock(&self.ready).clear();
+        lock(&self.asked).extend(missing);
+        Ok(())
+    }
+
+    fn measure(&self) {
+        match self.template.memory_bytes() {
+            Ok(bytes) => self.memory_bytes.store(bytes, Ordering::Relaxed),
+            Err(error) => tracing::debug!("a template's memory can't be read: {error}"),
+        }
+    }
+
+    fn cost(&self) -> u64 {
+        let ready = lock(&self.ready).len() as u64;
+        self.memory_bytes.load(Ordering::Relaxed) + ready * READY_BYTES
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
