@@ -123,7 +123,6 @@ impl Build<'_> {
         let requirements = scratch.path().join("requirements.txt");
         fs::write(&requirements, self.lock.text()).map_err(Error::io("write", &requirements))?;
         let mut command = self.uv.command(scratch.path());
-        self.uv.ask_index(&mut command);
         command
             .args(["pip", "install", "--requirements", "requirements.txt", "--require-hashes"])
             .args(["--only-binary", ":all:", "--no-deps", "--no-sources"])
@@ -132,6 +131,7 @@ impl Build<'_> {
             .arg(&self.interpreter.executable)
             .arg("--target")
             .arg(site);
+        self.uv.ask_index(&mut command);
         let held = self.lease.for_a_child().map_err(Error::io("lock", site))?;
         let watch = self.watch(site);
         let ended = self.uv.run(command, Some(held), deadline, log, watch).await?;

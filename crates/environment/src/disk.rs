@@ -154,6 +154,14 @@ impl Lease {
     }
 }
 
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that was just forked, for whatever
+        // purpose, has a copy of the file until it starts its program.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Opens a finished environment; `None` where there is none that is whole.
 pub(crate) fn open(places: &Places, digest: &Digest) -> Result<Option<Environment>, Error> {
     let lock_file = places.lock_file(digest);

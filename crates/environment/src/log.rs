@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Where the lines of a lock or a build go while it runs.
 #[derive(Clone, Default)]
 pub struct Log {
-    sink: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    sink: Option<Arc<Sink>>,
 }
+
+type Sink = dyn Fn(&str) + Send + Sync;
 
 impl Log {
     /// A log that nobody watches.

@@ -67,12 +67,12 @@ pub(crate) async fn ask(
         std::fs::write(&output, seed).map_err(Error::io("write", &output))?;
     }
     let mut command = uv.command(folder);
-    uv.ask_index(&mut command);
     command
         .args(["pip", "compile", "requirements.in", "--output-file", "pylock.toml"])
         .args(["--only-binary", ":all:", "--no-sources", "--no-header"])
         .arg("--python")
         .arg(&question.interpreter.executable);
+    uv.ask_index(&mut command);
     if question.hashes {
         command.arg("--generate-hashes");
     }

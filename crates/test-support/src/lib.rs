@@ -1,1 +1,4 @@
 //! Throw-away servers, builders and archives for tests.
+
+pub mod tools;
+pub mod wheels;

@@ -3,8 +3,8 @@
 
 use domain::Text;
 
-/// One fact that a derivation starts from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One fact that a derivation starts from, in the order of telling.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
     /// The author requires this.
     Required(String),
@@ -23,7 +23,7 @@ pub(super) enum Fact {
 }
 
 /// What wheels lack that don't fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Missing {
     /// The package has none at all, or it is not told why none fits.
     Any,
@@ -33,8 +33,8 @@ pub(super) enum Missing {
     Platform,
 }
 
-/// Reads the facts in their order, each once. The conclusions between them
-/// are left out: people find those by themselves.
+/// Reads the facts, each once, first what was required. The conclusions
+/// between them are left out: people find those by themselves.
 pub(super) fn read(said: &str) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
     for premise in premises(said) {
@@ -45,6 +45,8 @@ pub(super) fn read(said: &str) -> Vec<Fact> {
             }
         }
     }
+    // `uv` derives the same thing in different orders from run to run.
+    facts.sort();
     facts
 }
 
@@ -97,8 +99,11 @@ fn classify(clause: &str, before: Option<&Fact>) -> Option<Fact> {
     if let Some(required) = clause.strip_prefix("you require ") {
         return Some(Fact::Required(required.to_owned()));
     }
-    if let Some((package, needed)) = clause.split_once(" depends on ") {
-        return Some(Fact::Needs(package.to_owned(), needed.to_owned()));
+    for verb in [" depends on ", " depend on "] {
+        if let Some((package, needed)) = clause.split_once(verb) {
+            let package = package.strip_prefix("all versions of ").unwrap_or(package);
+            return Some(Fact::Needs(package.to_owned(), needed.to_owned()));
+        }
     }
     if let Some(version) = clause.strip_prefix("there is no version of ") {
         return Some(Fact::NoVersion(version.to_owned()));
@@ -161,7 +166,27 @@ pub(super) fn told(
     python: &str,
     given_by: impl Fn(&str) -> Option<String>,
 ) -> Text {
-    let told: Vec<Text> = facts.iter().map(|fact| fact.text(python, &given_by)).collect();
+    let given = |fact: &&Fact| match fact {
+        Fact::Required(what) => given_by(what).is_some(),
+        _ => false,
+    };
+    let asked: Vec<String> = facts
+        .iter()
+        .filter(|fact| !given(fact))
+        .filter_map(|fact| match fact {
+            Fact::Required(what) => Some(format!("`{what}`")),
+            _ => None,
+        })
+        .collect();
+    let mut told = Vec::new();
+    if !asked.is_empty() {
+        told.push(Text::new(
+            format!("you require {}", asked.join(" and ")),
+            format!("vous demandez {}", asked.join(" et ")),
+        ));
+    }
+    let others = facts.iter().filter(|fact| given(fact) || !matches!(fact, Fact::Required(_)));
+    told.extend(others.map(|fact| fact.text(python, &given_by)));
     let join = |pick: fn(&Text) -> &str, separator: &str| {
         told.iter().map(pick).collect::<Vec<_>>().join(separator)
     };
@@ -242,8 +267,8 @@ requirements are unsatisfiable.
 hint: Wheels are required for `matplotlib` because building from source is disabled";
         assert_eq!(
             english(said),
-            "`matplotlib<=3.7.2` has no wheel for Python 3.12; `matplotlib>=3.7.3,<=3.7.5` needs \
-             `numpy>=1.20,<2`; you require `matplotlib<3.8`; you require `numpy>=2`"
+            "you require `matplotlib<3.8` and `numpy>=2`; `matplotlib>=3.7.3,<=3.7.5` needs \
+             `numpy>=1.20,<2`; `matplotlib<=3.7.2` has no wheel for Python 3.12"
         );
     }
 
@@ -259,14 +284,14 @@ hint: Wheels are required for `matplotlib` because building from source is disab
 unsatisfiable.";
         assert_eq!(
             english(said),
-            "`pywin32<=305` has no wheel for Python 3.12; `pywin32>=306` has no wheel for this \
-             kind of machine; you require `pywin32`"
+            "you require `pywin32`; `pywin32<=305` has no wheel for Python 3.12; `pywin32>=306` has \
+             no wheel for this kind of machine"
         );
         let said = "Because pandas>=3.1.0 depends on numpy{python_full_version < '3.14' and x}>=2.0.2 \
 and you require scipy, we can conclude that nothing is.";
         assert_eq!(
             english(said),
-            "`pandas>=3.1.0` needs `numpy>=2.0.2`; python-scientific holds `scipy`"
+            "python-scientific holds `scipy`; `pandas>=3.1.0` needs `numpy>=2.0.2`"
         );
     }
 
@@ -278,9 +303,9 @@ is cursed, we can conclude that no.";
         let told = told(&read(said), "3.12", |_| None).fr;
         assert_eq!(
             told,
-            "`six==9` n'existe pas sur l'index ; aucune version de `docopt` n'a de wheel pour \
-             Python 3.12 ; le paquet `nope` n'existe pas sur l'index ; l'index n'a que `a<=1` ; \
-             a==1 is cursed"
+            "aucune version de `docopt` n'a de wheel pour Python 3.12 ; `six==9` n'existe pas sur \
+             l'index ; l'index n'a que `a<=1` ; le paquet `nope` n'existe pas sur l'index ; a==1 \
+             is cursed"
         );
     }
 }

@@ -1,0 +1,14 @@
+//! The programs that `scripts/install-tools` puts into the checkout.
+
+use std::path::{Path, PathBuf};
+
+/// The `uv` program that tests run.
+///
+/// # Panics
+/// Where it is missing: run `scripts/install-tools`.
+#[must_use]
+pub fn uv() -> PathBuf {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin/uv");
+    assert!(program.exists(), "{} is missing; run scripts/install-tools", program.display());
+    program
+}
