@@ -12,12 +12,12 @@
 //!
 //! // The program must call `sandbox::launcher_main()` first thing in `main`
 //! // when its first argument is `sandbox::LAUNCHER_ARGUMENT`.
-//! let sandbox = Sandbox::start(Settings::new("/var/lib/mecapy".into(), std::env::current_exe()?)).await?;
+//! let sandbox = Sandbox::start(Settings::new(std::env::current_exe()?)).await?;
 //! let python = Interpreter::at("/usr/bin/python3.11".as_ref(), "3.11.2")?;
 //! let template = sandbox.start_template(TemplateSpec::new(python)).await?;
 //! let ready = template.prepare().await?;
 //! let running = ready.assign(Assignment::new(
-//!     Job::Calculate { inputs: br#"{"force": 1000}"#.to_vec().into() },
+//!     Job::calculate(br#"{"force": 1000}"#.to_vec().into()),
 //!     "/var/lib/mecapy/code/abc".into(),
 //!     Limits::default(),
 //! ));
@@ -25,18 +25,29 @@
 //! # Ok(()) }
 //! ```
 
+mod bytecode;
+mod cgroup;
 mod error;
 mod events;
+mod frames;
+mod launcher;
+mod link;
 mod outcome;
 mod outputs;
 mod run;
+mod running;
+mod seccomp;
 mod service;
+mod sys;
 mod template;
+mod verdict;
+mod wire;
 
 pub use error::Error;
 pub use events::{Event, Events, Stream};
 pub use outcome::{End, Failure, FailureKind, Measured, Outcome, OutputFile};
 pub use outputs::{OutputEntry, Outputs, OutputsError};
-pub use run::{Assignment, Job, Killer, Limits, Ready, Reason, Running};
+pub use run::{Assignment, Job, Killer, Limits, Ready, Reason};
+pub use running::Running;
 pub use service::{CgroupMode, HostReport, LAUNCHER_ARGUMENT, Sandbox, Settings, launcher_main};
 pub use template::{Compiled, Interpreter, Preloaded, Template, TemplateLimits, TemplateSpec};

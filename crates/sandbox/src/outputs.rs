@@ -2,13 +2,24 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
+
+use crate::link::Link;
+use crate::wire::{Id, Request};
+
+/// Deeper folders are refused rather than walked.
+const MAX_DEPTH: usize = 32;
 
 /// The outputs folder of a finished run, kept in memory until dropped.
 #[derive(Debug)]
 pub struct Outputs {
-    root: Option<std::os::fd::OwnedFd>,
+    root: Option<OwnedFd>,
     max_files: u64,
     max_bytes: u64,
+    _held: Held,
 }
 
 /// One regular file of the outputs folder.
@@ -24,7 +35,7 @@ pub struct OutputEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputsError {
     /// More files than allowed.
-    #[error("the run left more than {limit} files; write fewer, or one archive")]
+    #[error("the run left more than {limit} files and folders; write fewer, or one archive")]
     TooMany {
         /// The limit.
         limit: u64,
@@ -50,15 +61,137 @@ pub enum OutputsError {
     Io(#[from] io::Error),
 }
 
+/// Tells the launcher, when dropped, that nothing of a run is needed any more.
+#[derive(Debug)]
+pub(crate) struct Held {
+    link: Arc<Link>,
+    run: Id,
+}
+
+impl Held {
+    pub(crate) fn new(link: Arc<Link>, run: Id) -> Self {
+        Self { link, run }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.link.forget_run(self.run);
+        self.link.post(Request::Release { run: self.run });
+    }
+}
+
 impl Outputs {
+    pub(crate) fn new(root: Option<OwnedFd>, max_files: u64, max_bytes: u64, held: Held) -> Self {
+        Self { root, max_files, max_bytes, _held: held }
+    }
+
+    /// Whether anything at all is in the folder.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Some(Ok(folder)) = self.root.as_ref().map(|root| open_folder(root.as_fd(), "outputs")) else {
+            return true;
+        };
+        let first = Dir::read_from(&folder).ok().and_then(|mut dir| dir.find_map(real_entry));
+        first.is_none()
+    }
+
     /// Every regular file, sorted by name, within the limits on count and size.
     pub fn list(&self) -> Result<Vec<OutputEntry>, OutputsError> {
-        todo!()
+        let Some(root) = &self.root else { return Ok(Vec::new()) };
+        let mut listing = Listing { files: Vec::new(), entries: 0, bytes: 0, outputs: self };
+        listing.walk(open_folder(root.as_fd(), "outputs")?, "", 0)?;
+        let mut files = listing.files;
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
     }
 
     /// Opens one listed file for reading.
     pub fn open(&self, name: &str) -> Result<File, OutputsError> {
-        let _ = name;
-        todo!()
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "the run left no files");
+        let root = self.root.as_ref().ok_or_else(missing)?;
+        let outputs = open_folder(root.as_fd(), "outputs")?;
+        // NONBLOCK: opening a FIFO must not wait for a writer.
+        let file = open_beneath(outputs.as_fd(), name, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let status = rustix::fs::fstat(&file).map_err(io::Error::from)?;
+        match oddity(status.st_mode, status.st_nlink as u64) {
+            None => Ok(File::from(file)),
+            Some(found) => Err(OutputsError::NotAFile { name: name.to_owned(), found }),
+        }
+    }
+}
+
+struct Listing<'a> {
+    files: Vec<OutputEntry>,
+    entries: u64,
+    bytes: u64,
+    outputs: &'a Outputs,
+}
+
+impl Listing<'_> {
+    fn walk(&mut self, folder: OwnedFd, below: &str, depth: usize) -> Result<(), OutputsError> {
+        let odd = |name: &str, found| OutputsError::NotAFile { name: name.to_owned(), found };
+        if depth > MAX_DEPTH {
+            return Err(odd(below, "nested deeper than 32 folders"));
+        }
+        for entry in Dir::read_from(&folder).map_err(io::Error::from)? {
+            let Some(name) = real_entry(entry) else { continue };
+            let Ok(name) = name.into_string() else {
+                return Err(odd(below, "a folder with a name that is not UTF-8"));
+            };
+            let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+            self.entries += 1;
+            if self.entries > self.outputs.max_files {
+                return Err(OutputsError::TooMany { limit: self.outputs.max_files });
+            }
+            let status = rustix::fs::statat(&folder, &name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(io::Error::from)?;
+            if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
+                self.walk(open_folder(folder.as_fd(), &name)?, &path, depth + 1)?;
+                continue;
+            }
+            if let Some(found) = oddity(status.st_mode, status.st_nlink as u64) {
+                return Err(odd(&path, found));
+            }
+            let bytes = u64::try_from(status.st_size).unwrap_or(u64::MAX);
+            self.bytes = self.bytes.saturating_add(bytes);
+            if self.bytes > self.outputs.max_bytes {
+                return Err(OutputsError::TooLarge { limit: self.outputs.max_bytes, measured: self.bytes });
+            }
+            self.files.push(OutputEntry { name: path, bytes });
+        }
+        Ok(())
+    }
+}
+
+/// The name of an entry other than `.` and `..`.
+fn real_entry(entry: rustix::io::Result<rustix::fs::DirEntry>) -> Option<std::ffi::CString> {
+    let name = entry.ok()?.file_name().to_owned();
+    (name.as_bytes() != b"." && name.as_bytes() != b"..").then_some(name)
+}
+
+/// Opens below a folder without leaving it or following any link.
+pub(crate) fn open_beneath(folder: BorrowedFd<'_>, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
+    Ok(rustix::fs::openat2(folder, name, flags, mode, resolve)?)
+}
+
+/// Opens a folder below a folder.
+pub(crate) fn open_folder(folder: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    open_beneath(folder, name, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// What a file that should be plain is instead.
+fn oddity(mode: u32, links: u64) -> Option<&'static str> {
+    match FileType::from_raw_mode(mode) {
+        FileType::RegularFile if links > 1 => Some("a hard link to another file"),
+        FileType::RegularFile => None,
+        FileType::Directory => Some("a folder"),
+        FileType::Symlink => Some("a symbolic link"),
+        FileType::Fifo => Some("a FIFO"),
+        FileType::Socket => Some("a socket"),
+        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
+        FileType::Unknown => Some("of unknown kind"),
     }
 }

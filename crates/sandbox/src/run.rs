@@ -1,17 +1,25 @@
-//! A prepared run, what it is assigned, and what can be done with it while it works.
+//! A prepared run, what it can be assigned, and how it is ended early.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
-use crate::events::Events;
-use crate::outcome::Outcome;
+use crate::error::Error;
+use crate::link::Link;
+use crate::outputs::Held;
+use crate::running::{Prepared, Running};
+use crate::wire::{Id, Reply, Request};
 
 /// A forked, isolated process that waits for its one assignment. Dropping it
 /// ends it.
 #[derive(Debug)]
-pub struct Ready {}
+pub struct Ready {
+    prepared: Prepared,
+}
 
 /// What a run is to do.
 #[derive(Debug, Clone)]
@@ -36,6 +44,11 @@ pub enum Job {
         /// The inputs, one JSON object. A string that starts with `/inputs/`
         /// reaches the handler as it is.
         inputs: Bytes,
+        /// JSON Pointers of result properties that hold files: a path of the
+        /// outputs folder found there becomes a reference.
+        file_outputs: Vec<String>,
+        /// What stands before a file's name in such a reference.
+        reference_prefix: String,
     },
     /// Run the archive's `tests/` with pytest; the result is a JSON report.
     /// Needs pytest among the packages.
@@ -67,13 +80,18 @@ pub struct Limits {
     pub artifact_count: u64,
 }
 
-/// A run at work. Dropping it kills the run.
-#[derive(Debug)]
-pub struct Running {}
-
 /// Ends a run from elsewhere.
 #[derive(Debug, Clone)]
-pub struct Killer {}
+pub struct Killer {
+    orders: Arc<Orders>,
+}
+
+/// The first reason wins and wakes the driver.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    reason: OnceLock<Reason>,
+    given: Notify,
+}
 
 /// Why a run is ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +100,13 @@ pub enum Reason {
     Cancelled,
     /// The worker gives it up: [`crate::FailureKind::Internal`].
     Abandoned,
+}
+
+impl Job {
+    /// A calculation whose result holds no files.
+    pub fn calculate(inputs: Bytes) -> Self {
+        Self::Calculate { inputs, file_outputs: Vec::new(), reference_prefix: String::new() }
+    }
 }
 
 impl Default for Limits {
@@ -107,41 +132,56 @@ impl Assignment {
 }
 
 impl Ready {
-    /// Hands over the work and returns at once; the clock of the limits starts now.
-    /// Must be called inside a tokio runtime.
+    pub(crate) async fn prepare(link: Arc<Link>, template: Id) -> Result<Self, Error> {
+        let (run, mut news) = link.new_run();
+        let held = Held::new(link.clone(), run);
+        link.send(&Request::Prepare { template, run }, &[]).await?;
+        match news.recv().await {
+            Some((Reply::Prepared { .. }, files)) => {
+                let broken = |error: io::Error| Error::Prepare(error.to_string());
+                Ok(Self { prepared: Prepared::new(link, run, held, news, files).map_err(broken)? })
+            }
+            Some((Reply::PrepareFailed { detail, .. }, _)) => Err(Error::Prepare(detail)),
+            Some((other, _)) => Err(Error::Prepare(format!("unexpected answer {other:?}"))),
+            None => Err(Error::LauncherGone("it ended while a run was prepared".into())),
+        }
+    }
+
+    /// Hands over the work and returns at once; the clock of the limits starts
+    /// now. The work itself goes on while [`Running::outcome`] is awaited.
     pub fn assign(self, assignment: Assignment) -> Running {
-        let _ = assignment;
-        todo!()
+        Running::new(self.prepared, assignment)
     }
 
     /// Whether the process still lives; one that died while waiting is to be
     /// thrown away.
     pub fn is_alive(&self) -> bool {
-        todo!()
-    }
-}
-
-impl Running {
-    /// The live stream of logs and progress; `None` the second time.
-    pub fn events(&mut self) -> Option<Events> {
-        todo!()
-    }
-
-    /// A handle that can end the run while somebody awaits its outcome.
-    pub fn killer(&self) -> Killer {
-        todo!()
-    }
-
-    /// Waits for the end. Always comes: the time limit is kept by the host.
-    pub async fn outcome(self) -> Outcome {
-        todo!()
+        self.prepared.is_alive()
     }
 }
 
 impl Killer {
+    pub(crate) fn new(orders: Arc<Orders>) -> Self {
+        Self { orders }
+    }
+
     /// Kills every process of the run; the first reason decides the verdict.
     pub fn kill(&self, reason: Reason) {
-        let _ = reason;
-        todo!()
+        // A second reason changes nothing.
+        let _ = self.orders.reason.set(reason);
+        self.orders.given.notify_one();
+    }
+}
+
+impl Orders {
+    /// Waits until somebody wants the run to end.
+    pub(crate) async fn given(&self) -> Reason {
+        loop {
+            let given = self.given.notified();
+            if let Some(reason) = self.reason.get() {
+                return *reason;
+            }
+            given.await;
+        }
     }
 }

@@ -1,0 +1,175 @@
+"""The job that imports `handler.py` and calls `calculate(inputs)`."""
+
+import inspect
+import os
+import sys
+import traceback
+
+from mecapy_runner import child, encode
+
+OWN_FOLDER = os.path.dirname(__file__)
+MESSAGE_CHARACTERS = 4000
+TRACEBACK_CHARACTERS = 20000
+
+
+class HandlerError(Exception):
+    """The handler isn't what the platform can call."""
+
+
+def run(header, body):
+    started = child.now_ns()
+    names = OutputNames(header)
+    try:
+        inputs = encode.decode(body)
+        value = load_handler()(inputs)
+        if inspect.isawaitable(value) or inspect.isgenerator(value):
+            raise HandlerError(
+                "calculate returned a %s; write it as a plain function that returns a dict"
+                % type(value).__name__
+            )
+        names.replace(value, header.get("file_outputs", ()))
+        payload, non_finite = encode.encode(value, header["result_bytes"], names.of_path)
+    except encode.TooLarge as error:
+        fail(started, "output_too_large", error, limit=error.limit, measured=error.measured)
+    except encode.Unencodable as error:
+        fail(started, "user_error", error, pointer=error.pointer)
+    except MemoryError as error:
+        fail(started, "out_of_memory", error)
+    except BaseException as error:
+        fail(started, "user_error", error)
+    else:
+        child.flush()
+        child.send(
+            b"R",
+            {"started_ns": started, "non_finite": non_finite, "files": names.found},
+            payload,
+        )
+
+
+def load_handler():
+    sys.path.insert(0, "/code")
+    try:
+        import handler
+    except ModuleNotFoundError as error:
+        if error.name != "handler":
+            raise
+        raise HandlerError("there is no handler.py at the top of the code") from None
+    calculate = getattr(handler, "calculate", None)
+    if calculate is None:
+        raise HandlerError("handler.py defines no function `calculate`; add `def calculate(inputs):`")
+    if isinstance(calculate, type) or not callable(calculate):
+        raise HandlerError(
+            "`calculate` in handler.py is a %s; it must be a function: `def calculate(inputs):`"
+            % ("class" if isinstance(calculate, type) else type(calculate).__name__)
+        )
+    if inspect.iscoroutinefunction(calculate):
+        raise HandlerError("`calculate` is `async def`; write it as a plain `def calculate(inputs):`")
+    try:
+        inspect.signature(calculate).bind(None)
+    except TypeError as error:
+        raise HandlerError(
+            "`calculate` must take exactly one positional argument, the inputs: " + str(error)
+        ) from None
+    except ValueError:
+        # A built-in without a signature; calling it will tell.
+        pass
+    return calculate
+
+
+class OutputNames:
+    """Turns paths of files in the outputs folder into the references asked for."""
+
+    def __init__(self, header):
+        self.prefix = header.get("reference_prefix", "")
+        self.found = []
+
+    def of_path(self, path):
+        """The JSON string for a path object in the result."""
+        name = self.name(os.fspath(path))
+        if name is None:
+            return os.fspath(path)
+        self.found.append(["", name])
+        return self.prefix + name
+
+    def replace(self, value, pointers):
+        """Puts references where the outputs schema expects files."""
+        for pointer in pointers:
+            parts = [
+                part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]
+            ]
+            holder = value
+            for part in parts[:-1]:
+                holder = holder.get(part) if isinstance(holder, dict) else None
+            if not parts or not isinstance(holder, dict):
+                continue
+            target = holder.get(parts[-1])
+            if not isinstance(target, (str, os.PathLike)):
+                continue
+            name = self.name(os.fspath(target))
+            if name is not None:
+                holder[parts[-1]] = self.prefix + name
+                self.found.append([pointer, name])
+
+    def name(self, path):
+        """The path relative to the outputs folder of a file that is in there."""
+        if not isinstance(path, str):
+            return None
+        full = os.path.realpath(os.path.join(child.OUTPUTS, path))
+        root = os.path.realpath(child.OUTPUTS) + os.sep
+        if full.startswith(root) and os.path.isfile(full):
+            return full[len(root) :]
+        return None
+
+
+def fail(started, kind, error, **extra):
+    child.flush()
+    exception = type(error).__name__
+    message = child.text(error)
+    if isinstance(error, SystemExit):
+        message = "the handler called sys.exit(%s); return a result instead" % message
+    trace = None
+    if not isinstance(error, (HandlerError, encode.Unencodable, encode.TooLarge)):
+        trace = user_traceback(error)
+    child.send(
+        b"E",
+        dict(
+            extra,
+            started_ns=started,
+            kind=kind,
+            exception=exception,
+            message=message[:MESSAGE_CHARACTERS],
+            traceback=trace,
+        ),
+    )
+
+
+def user_traceback(error):
+    """The traceback without the platform's frames, or None when there are no others."""
+    try:
+        summary = traceback.TracebackException.from_exception(error, limit=-50)
+        seen = set()
+        users = strip(summary, seen)
+        lines = "".join(summary.format(chain=True)) if users else None
+    except BaseException as worse:
+        return "the traceback could not be written: " + type(worse).__name__
+    if lines is not None and len(lines) > TRACEBACK_CHARACTERS:
+        half = TRACEBACK_CHARACTERS // 2
+        lines = lines[:half] + "\n  …\n" + lines[-half:]
+    return lines
+
+
+def strip(summary, seen):
+    """Removes the platform's frames in place; tells whether frames are left."""
+    if summary is None or id(summary) in seen:
+        return False
+    seen.add(id(summary))
+    kept = [
+        frame
+        for frame in summary.stack
+        if not frame.filename.startswith((OWN_FOLDER, "<frozen importlib"))
+    ]
+    summary.stack[:] = kept
+    left = bool(kept) or isinstance(getattr(summary, "text", None), str)
+    for linked in (summary.__cause__, summary.__context__):
+        left = strip(linked, seen) or left
+    return left

@@ -1,0 +1,195 @@
+"""A run: isolates itself after the fork, waits for its one job, reports, ends."""
+
+import json
+import os
+import struct
+import sys
+import time
+import traceback
+import types
+
+from mecapy_runner import blas, encode, kernel
+
+STDOUT_FD, STDERR_FD, CONTROL_FD, RESULT_FD = 1, 2, 3, 4
+OUTPUTS = "/outputs"
+
+_HELLO = b"H\x01"
+_NO_NETWORK = (
+    "a calculation has no network: pass data as inputs or input files, "
+    "or put it into the archive's data/ folder"
+)
+_NETWORK_EVENTS = frozenset(
+    (
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "socket.gethostbyaddr",
+        "socket.getnameinfo",
+        "socket.connect",
+        "socket.bind",
+        "socket.sendto",
+    )
+)
+
+
+def main(fds):
+    """Runs in the forked child and never returns."""
+    try:
+        isolate(fds)
+        warm_up()
+        os.write(CONTROL_FD, _HELLO)
+        header, body = receive_job()
+        if header is not None:
+            work(header, body)
+    except BaseException:
+        # Nobody is left to tell but the log.
+        traceback.print_exc()
+        flush()
+    finally:
+        os._exit(70)
+
+
+def isolate(fds):
+    control, result, out, err = fds[:4]
+    for group in fds[4:]:
+        # The process itself joins its limits: the kernel moves a thread that
+        # asks for itself without stopping the rest of the machine.
+        os.write(group, b"0")
+    # The template keeps 0 to 3 busy, so no source but `result` can be 4, and
+    # that comes last. File 0 is /dev/null already.
+    for fd, target in ((out, 1), (err, 2), (control, 3), (result, 4)):
+        os.dup2(fd, target)
+    kernel.close_from(5)
+    own_ids()
+    kernel.restrict()
+    sys.addaudithook(explain_network)
+    os.environ["MECAPY_OUTPUTS"] = OUTPUTS
+    reseed()
+
+
+def own_ids():
+    """Maps the one user and group of the template into the new user namespace."""
+    for name, text in (
+        ("setgroups", b"deny"),
+        ("gid_map", b"1000 1000 1"),
+        ("uid_map", b"1000 1000 1"),
+    ):
+        fd = os.open("/proc/self/" + name, os.O_WRONLY)
+        os.write(fd, text)
+        os.close(fd)
+
+
+def reseed():
+    # `random` reseeds itself in its own after-fork hook.
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def warm_up():
+    """Touches what every job touches, so that pages are copied before work arrives."""
+    value = encode.decode(b'{"warm": [1.5, "up", 2, null, true]}')
+    encode.encode(value, 1 << 20, str)
+    struct.pack("<BI", 0, 0)
+    try:
+        raise ValueError("warm")
+    except ValueError as error:
+        text(error)
+
+
+def explain_network(event, arguments):
+    if event in _NETWORK_EVENTS:
+        raise PermissionError(13, _NO_NETWORK)
+    # Local pairs, as asyncio makes them, stay inside the run.
+    if event == "socket.__new__" and arguments[1] not in (1, -1):
+        raise PermissionError(13, _NO_NETWORK)
+
+
+def receive_job():
+    lengths = read_exactly(12)
+    if lengths is None:
+        return None, None
+    header_length, body_length = struct.unpack("<IQ", lengths)
+    header = json.loads(read_exactly(header_length))
+    return header, read_exactly(body_length)
+
+
+def read_exactly(length):
+    """Bytes from the control socket; None when the host is gone."""
+    first = os.read(CONTROL_FD, min(length, 1 << 20)) if length else b""
+    if len(first) == length:
+        return first
+    buffer = bytearray(first)
+    while len(buffer) < length:
+        chunk = os.read(CONTROL_FD, min(length - len(buffer), 1 << 20))
+        if not chunk:
+            return None
+        buffer += chunk
+    return bytes(buffer)
+
+
+def work(header, body):
+    blas.raise_threads(header["cpu_cores"])
+    os.chdir("/code")
+    job = header["job"]
+    if job == "calculate":
+        from mecapy_runner import calculate as module
+    elif job == "compile":
+        from mecapy_runner import bytecode as module
+    else:
+        from mecapy_runner import unit_tests as module
+    sys.stdout.reconfigure(line_buffering=True)
+    module.run(header, body)
+
+
+def progress(step, total=None, message=None):
+    """Tells whoever watches the run how far it is; offered as `mecapy.progress`."""
+    send(
+        b"P",
+        {
+            "step": float(step),
+            "total": None if total is None else float(total),
+            "message": None if message is None else str(message)[:500],
+        },
+    )
+
+
+def offer_module():
+    """Makes `import mecapy` give handlers what the platform offers them."""
+    module = types.ModuleType("mecapy", "What the platform offers a running calculation.")
+    module.progress = progress
+    module.__all__ = ["progress"]
+    sys.modules["mecapy"] = module
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            # The user may have closed or replaced it.
+            pass
+
+
+def send(kind, meta, body=b""):
+    """One frame on the result pipe: kind, length of meta, length of body, both."""
+    meta = json.dumps(meta).encode()
+    write_all(struct.pack("<cIQ", kind, len(meta), len(body)) + meta)
+    write_all(body)
+
+
+def write_all(payload):
+    view = memoryview(payload)
+    while view:
+        view = view[os.write(RESULT_FD, view[: 1 << 20]) :]
+
+
+def now_ns():
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+def text(error):
+    """An exception's message, whatever its `__str__` does."""
+    try:
+        return str(error)
+    except BaseException as worse:
+        return "<its __str__ raised " + type(worse).__name__ + ">"

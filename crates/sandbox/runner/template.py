@@ -1,0 +1,88 @@
+"""The template process: imports modules once, then forks one run after another.
+
+It is started as `python -I -S -B` with an empty environment and three files:
+the control socket to the launcher as fd 3, and a log pipe as fds 1 and 2.
+Nothing here is trusted by the host: wheels are user code and may patch all of
+it. The isolation was set up before this interpreter started, and each run is
+checked from outside before it gets work.
+"""
+
+import sys
+
+sys.path.insert(0, "/runner")
+
+import gc  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import socket  # noqa: E402
+from array import array  # noqa: E402
+
+from mecapy_runner import blas, child, kernel  # noqa: E402
+
+sys.path.remove("/runner")
+
+CONTROL_FD = 3
+MESSAGE_BYTES = 1 << 18
+MAX_FDS = 32
+
+
+def main():
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, CONTROL_FD)
+    boot, _ = receive(control)
+    sys.path.extend(boot["packages"])
+    sys.argv = ["handler.py"]
+    kernel.prepare(boot)
+    child.offer_module()
+    control.send(
+        json.dumps({"booted": {"protocol": 1, "python": sys.version.split()[0]}}).encode()
+    )
+    while True:
+        message, fds = receive(control)
+        if message is None:
+            return
+        if "import" in message:
+            control.send(json.dumps({"imported": load(message["import"])}).encode())
+        elif "fork" in message:
+            if kernel.fork() == 0:
+                control.detach()
+                child.main(fds)
+            for fd in fds:
+                os.close(fd)
+
+
+def receive(control):
+    """One message and its files; `(None, [])` when the launcher is gone."""
+    space = socket.CMSG_LEN(MAX_FDS * 4)
+    data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    fds = array("i")
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    if not data:
+        return None, []
+    return json.loads(data), list(fds)
+
+
+def load(modules):
+    """Imports modules one by one, up to the first that starts a thread."""
+    loaded, failed, threaded = [], [], None
+    for name in modules:
+        try:
+            __import__(name)
+        except BaseException as error:
+            # A module may raise anything, SystemExit included.
+            failed.append([name, type(error).__name__ + ": " + child.text(error)[:500]])
+        else:
+            loaded.append(name)
+        if len(os.listdir("/proc/self/task")) > 1:
+            threaded = name
+            break
+    blas.find()
+    gc.collect()
+    # Objects of the template are never looked at by a run's collector, so
+    # that collecting there doesn't copy all pages.
+    gc.freeze()
+    return {"loaded": loaded, "failed": failed, "threaded": threaded}
+
+
+main()

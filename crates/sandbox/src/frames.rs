@@ -1,0 +1,220 @@
+//! Reads the result pipe: a run's own words, of which nothing is trusted.
+//!
+//! A frame is its kind (1 byte), the length of its JSON head (4 bytes, little
+//! endian), the length of its body (8 bytes), the head, the body. Kind `P` is
+//! progress, `R` a result whose body is the result's JSON, `E` a failure.
+
+use std::io;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::net::unix::pipe;
+
+/// Longest head; a failure's traceback is cut far below it.
+const HEAD_BYTES: usize = 1 << 20;
+const PREFIX_BYTES: usize = 13;
+/// More progress than this in one run is read and thrown away.
+const READ_BYTES: usize = 64 << 10;
+
+/// One frame.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    Progress(Progress),
+    Result(ResultHead, Bytes),
+    Failure(FailureHead),
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) step: f64,
+    pub(crate) total: Option<f64>,
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ResultHead {
+    pub(crate) started_ns: u64,
+    pub(crate) non_finite: Vec<String>,
+    pub(crate) files: Vec<(String, String)>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct FailureHead {
+    pub(crate) started_ns: u64,
+    pub(crate) kind: String,
+    pub(crate) exception: String,
+    pub(crate) message: String,
+    pub(crate) traceback: Option<String>,
+    pub(crate) pointer: Option<String>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) measured: Option<u64>,
+}
+
+/// Why no frame can come any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// All writers are gone.
+    Ended,
+    /// What came is no frame.
+    Garbage(String),
+    /// A body longer than allowed was announced; its length.
+    TooLong(u64),
+}
+
+/// The reading end.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    pipe: pipe::Receiver,
+    buffer: Vec<u8>,
+    body_limit: u64,
+}
+
+impl Frames {
+    pub(crate) fn new(pipe: pipe::Receiver) -> Self {
+        Self { pipe, buffer: Vec::new(), body_limit: 0 }
+    }
+
+    /// Sets the longest body that is accepted.
+    pub(crate) fn limit(&mut self, body_limit: u64) {
+        self.body_limit = body_limit;
+    }
+
+    /// The next frame. Nothing is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Result<Frame, Broken> {
+        loop {
+            if let Some(frame) = take(&mut self.buffer, self.body_limit)? {
+                return Ok(frame);
+            }
+            self.pipe.readable().await.map_err(|_| Broken::Ended)?;
+            self.read()?;
+        }
+    }
+
+    /// The next frame that is there already.
+    pub(crate) fn next_now(&mut self) -> Result<Option<Frame>, Broken> {
+        loop {
+            if let Some(frame) = take(&mut self.buffer, self.body_limit)? {
+                return Ok(Some(frame));
+            }
+            if !self.read()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads what is there; false when there is nothing.
+    fn read(&mut self) -> Result<bool, Broken> {
+        self.buffer.reserve(READ_BYTES);
+        match self.pipe.try_read_buf(&mut self.buffer) {
+            Ok(0) => Err(Broken::Ended),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(_) => Err(Broken::Ended),
+        }
+    }
+}
+
+/// Takes one complete frame from the front of the buffer.
+fn take(buffer: &mut Vec<u8>, body_limit: u64) -> Result<Option<Frame>, Broken> {
+    let garbage = |what: &str| Broken::Garbage(what.to_owned());
+    let Some(prefix) = buffer.first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
+    let [kind, h0, h1, h2, h3, body @ ..] = *prefix;
+    let head_length = u32::from_le_bytes([h0, h1, h2, h3]) as usize;
+    let body_length = u64::from_le_bytes(body);
+    if !matches!(kind, b'P' | b'R' | b'E') || head_length > HEAD_BYTES {
+        return Err(garbage("bytes that are no frame of the runner"));
+    }
+    if body_length > if kind == b'R' { body_limit } else { 0 } {
+        return Err(Broken::TooLong(body_length));
+    }
+    let body_at = PREFIX_BYTES + head_length;
+    // Bounded by the limit above, so it fits into memory and a usize.
+    let end = body_at + body_length as usize;
+    if buffer.len() < end {
+        // Grown once for a large body, but only as the bytes really come.
+        if buffer.len() >= body_at {
+            buffer.reserve((end - buffer.len()).min(buffer.len().max(READ_BYTES)));
+        }
+        return Ok(None);
+    }
+    let rest = buffer.split_off(end);
+    let whole = Bytes::from(std::mem::replace(buffer, rest));
+    let head = &whole[PREFIX_BYTES..body_at];
+    let malformed = |error: serde_json::Error| garbage(&format!("a malformed frame: {error}"));
+    Ok(Some(match kind {
+        b'P' => Frame::Progress(serde_json::from_slice(head).map_err(malformed)?),
+        b'E' => Frame::Failure(serde_json::from_slice(head).map_err(malformed)?),
+        _ => Frame::Result(serde_json::from_slice(head).map_err(malformed)?, whole.slice(body_at..end)),
+    }))
+}
+
+/// Says why bytes are not exactly one JSON value in UTF-8.
+pub(crate) fn check_json(bytes: &[u8]) -> Result<(), String> {
+    std::str::from_utf8(bytes).map_err(|error| format!("the result is not UTF-8: {error}"))?;
+    // Ignoring a value takes no stack per level, so depth can't hurt here.
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    serde::de::IgnoredAny::deserialize(&mut reader)
+        .and_then(|_| reader.end())
+        .map_err(|error| format!("the result is not one JSON value: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn frame(kind: u8, head: &str, body: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![kind];
+        bytes.extend((head.len() as u32).to_le_bytes());
+        bytes.extend((body.len() as u64).to_le_bytes());
+        bytes.extend(head.as_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    #[test]
+    fn frames_come_out_whole_however_they_are_cut() {
+        let head = r#"{"started_ns":1,"non_finite":[],"files":[]}"#;
+        let sent = [frame(b'P', r#"{"step":1.0}"#, b""), frame(b'R', head, b"[1,2]")].concat();
+        for cut in 0..sent.len() {
+            let mut buffer = sent[..cut].to_vec();
+            let mut seen = 0;
+            while take(&mut buffer, 5).unwrap().is_some() {
+                seen += 1;
+            }
+            buffer.extend(&sent[cut..]);
+            while let Some(frame) = take(&mut buffer, 5).unwrap() {
+                seen += 1;
+                if let Frame::Result(_, body) = frame {
+                    assert_eq!(&body[..], b"[1,2]");
+                }
+            }
+            assert_eq!(seen, 2, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_body_past_the_limit_is_refused_before_it_is_read() {
+        let mut buffer = frame(b'R', "{}", b"")[..5].to_vec();
+        buffer.extend(u64::MAX.to_le_bytes());
+        assert_eq!(take(&mut buffer, 1 << 27).unwrap_err(), Broken::TooLong(u64::MAX));
+    }
+
+    #[test]
+    fn garbage_is_told_from_frames() {
+        for garbage in [&b"hello, this is not a frame"[..], &frame(b'R', "[]", b"1"), &[b'E'; 64]] {
+            assert!(take(&mut garbage.to_vec(), 10).is_err());
+        }
+    }
+
+    #[test]
+    fn a_result_is_exactly_one_json_value() {
+        let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
+        for good in [&b"1e400"[..], b" {\"a\":[1,2]} ", &deep] {
+            assert_eq!(check_json(good), Ok(()));
+        }
+        for bad in [&b""[..], b"1 2", b"{\"a\":}", b"NaN", b"\"\xff\"", b"[1"] {
+            assert!(check_json(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Starts a template: its first process, its file tree, its interpreter.
+//!
+//! Two processes make it. The *keeper* is pid 1 of the pid namespace; it builds
+//! the file tree in a mount namespace that belongs to the host's user
+//! namespace, gives up its privileges and only waits. The *template* is a
+//! direct child of the launcher, too, joins the keeper's namespaces, enters a
+//! user namespace of its own, where it has no capability, and executes Python.
+//! So even a template that gained all capabilities of its user namespace would
+//! own neither its mounts nor its network.
+
+use std::ffi::{CString, OsStr};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets, ThreadNameSpaceType, UnshareFlags};
+use rustix::thread::LinkNameSpaceType;
+use seccompiler::BpfProgram;
+
+use crate::cgroup::Group;
+use crate::sys::{fork, mounts};
+
+use super::root::{RootPlan, SCRATCH};
+
+/// The user and group id that processes see inside.
+const INNER_ID: u32 = 1000;
+/// Python is told to read no site configuration, so that no `.pth` file of a
+/// wheel is ever executed, and to write no bytecode.
+const PYTHON_FLAGS: [&str; 5] = ["-I", "-S", "-B", "-X", "utf8=1"];
+const ENVIRONMENT: [&str; 10] = [
+    "HOME=/tmp",
+    "LANG=C.UTF-8",
+    "MPLBACKEND=Agg",
+    "MPLCONFIGDIR=/tmp/matplotlib",
+    "MKL_NUM_THREADS=1",
+    "NUMEXPR_NUM_THREADS=1",
+    "OMP_NUM_THREADS=1",
+    "OPENBLAS_NUM_THREADS=1",
+    "PATH=/usr/bin:/bin",
+    "TMPDIR=/tmp",
+];
+
+/// What a template is started from.
+pub(super) struct Order<'a> {
+    pub(super) root: &'a RootPlan,
+    /// The interpreter; none to prove the isolation only.
+    pub(super) executable: Option<&'a Path>,
+    pub(super) group: &'a Group,
+    pub(super) filter: &'a BpfProgram,
+    pub(super) own_pid_namespace: BorrowedFd<'a>,
+    /// Host user id of the template and its runs.
+    pub(super) uid: u32,
+    /// Host user id of the keeper: another, so that neither may signal it.
+    pub(super) keeper_uid: u32,
+    pub(super) scratch_bytes: u64,
+    pub(super) scratch_inodes: u64,
+    /// The template's end of the control socket, and of the log pipe.
+    pub(super) control: OwnedFd,
+    pub(super) log: OwnedFd,
+}
+
+/// The two processes.
+pub(super) struct Booted {
+    pub(super) keeper: Pid,
+    pub(super) keeper_fd: OwnedFd,
+    pub(super) template: Pid,
+    pub(super) template_fd: OwnedFd,
+}
+
+/// Starts both processes; returns when the interpreter executes.
+pub(super) fn boot(order: Order<'_>) -> io::Result<Booted> {
+    let (keeper, keeper_fd) = start_keeper(&order)?;
+    match start_template(&order, keeper_fd.as_fd()) {
+        Ok((template, template_fd)) => Ok(Booted { keeper, keeper_fd, template, template_fd }),
+        Err(error) => {
+            // Takes the template's process along, whatever its state.
+            let _ = rustix::process::pidfd_send_signal(keeper_fd, Signal::KILL);
+            Err(error)
+        }
+    }
+}
+
+fn start_keeper(order: &Order<'_>) -> io::Result<(Pid, OwnedFd)> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    let namespaces = libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS;
+    match fork::fork(namespaces)? {
+        fork::Fork::Child => {
+            drop(ours);
+            keep(order, theirs)
+        }
+        fork::Fork::Parent(pid, pidfd) => {
+            drop(theirs);
+            let mut answer = String::new();
+            let mut first = [0];
+            if ours.read(&mut first)? == 1 && first == *b"K" {
+                // Only now may it close its files and wait.
+                ours.write_all(b"G")?;
+                return Ok((pid, pidfd));
+            }
+            ours.read_to_string(&mut answer)?;
+            Err(io::Error::other(format!("the sandbox's file tree: {answer}")))
+        }
+    }
+}
+
+/// The keeper's life.
+fn keep(order: &Order<'_>, mut launcher: UnixStream) -> ! {
+    fork::reset_signals();
+    if let Err(error) = prepare_keeper(order) {
+        let _ = launcher.write_all(format!("E{error}").as_bytes());
+        fork::exit(1);
+    }
+    let mut go = [0];
+    // The end of the stream means that the launcher died before the kernel
+    // was told to end this process with it.
+    if launcher.write_all(b"K").is_err() || launcher.read(&mut go).ok() != Some(1) {
+        fork::exit(1);
+    }
+    // Nothing is left that could be read from this process's files.
+    let _ = fork::close_from(0);
+    fork::ignore_children();
+    loop {
+        // Ends only by a signal: the launcher's kill or its death.
+        rustix::event::pause();
+    }
+}
+
+fn prepare_keeper(order: &Order<'_>) -> io::Result<()> {
+    order.group.join()?;
+    build(order).map_err(|(step, error)| io::Error::new(error.kind(), format!("{step}: {error}")))?;
+    rustix::system::sethostname(b"sandbox")?;
+    fork::leave_namespace(UnshareFlags::NEWCGROUP)?;
+    drop_privileges(order.keeper_uid)
+}
+
+/// Builds the file tree and makes it this process's root.
+fn build(order: &Order<'_>) -> Result<(), (String, io::Error)> {
+    let step = |what: &str| {
+        let what = what.to_owned();
+        move |error: rustix::io::Errno| (what, io::Error::from(error))
+    };
+    let io_step = |what: String| move |error: io::Error| (what, error);
+    rustix::process::umask(Mode::empty());
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).map_err(step("making mounts private"))?;
+
+    let root = mounts::tmpfs(32 << 20, 4096, MountAttrFlags::MOUNT_ATTR_NOSUID)
+        .map_err(io_step("a memory file system for the root".into()))?;
+    // `/proc` exists on every host and isn't needed below.
+    mounts::attach(root.as_fd(), CWD, "/proc").map_err(io_step("attaching the root".into()))?;
+    for folder in &order.root.folders {
+        rustix::fs::mkdirat(&root, folder, Mode::from_raw_mode(0o755))
+            .map_err(step(&format!("folder {}", folder.display())))?;
+    }
+    for (path, target) in &order.root.links {
+        rustix::fs::symlinkat(target, &root, path).map_err(step(&format!("link {}", path.display())))?;
+    }
+    for (path, content) in &order.root.files {
+        write(root.as_fd(), path, content).map_err(io_step(format!("file {}", path.display())))?;
+    }
+    for (name, minor) in [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)] {
+        let (mode, device) = (Mode::from_raw_mode(0o666), rustix::fs::makedev(1, minor));
+        rustix::fs::mknodat(&root, format!("dev/{name}"), FileType::CharacterDevice, mode, device)
+            .map_err(step(&format!("device {name}")))?;
+    }
+    for bind in &order.root.binds {
+        let io_step = || io_step(format!("showing {}", bind.source.display()));
+        if bind.is_file {
+            write(root.as_fd(), &bind.target, b"").map_err(io_step())?;
+        }
+        let view = mounts::bind_read_only(&bind.source).map_err(io_step())?;
+        mounts::attach(view.as_fd(), root.as_fd(), &bind.target).map_err(io_step())?;
+    }
+    let scratch = mounts::scratch(order.scratch_bytes, order.scratch_inodes, order.uid)
+        .map_err(io_step("scratch space".into()))?;
+    mounts::attach(scratch.as_fd(), root.as_fd(), SCRATCH).map_err(io_step("scratch space".into()))?;
+    let proc = mounts::proc(None).map_err(io_step("/proc".into()))?;
+    mounts::attach(proc.as_fd(), root.as_fd(), "proc").map_err(io_step("/proc".into()))?;
+    mounts::seal(root.as_fd()).map_err(io_step("sealing the root".into()))?;
+
+    // The old root ends up on top of the new one and is taken away.
+    rustix::process::fchdir(&root).map_err(step("entering the root"))?;
+    rustix::process::pivot_root(".", ".").map_err(step("pivot_root"))?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(step("leaving the host's files"))?;
+    rustix::process::chdir("/").map_err(step("entering the root"))
+}
+
+fn write(root: BorrowedFd<'_>, path: &Path, content: &[u8]) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(root, path, flags, Mode::from_raw_mode(0o755))?;
+    std::fs::File::from(file).write_all(content)
+}
+
+fn start_template(order: &Order<'_>, keeper: BorrowedFd<'_>) -> io::Result<(Pid, OwnedFd)> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    // Only children made from here on start in the keeper's pid namespace.
+    rustix::thread::move_into_thread_name_spaces(keeper, ThreadNameSpaceType::PROCESS_ID)?;
+    let forked = fork::fork(0);
+    if let Ok(fork::Fork::Child) = forked {
+        drop(ours);
+        become_template(order, keeper, theirs);
+    }
+    let own = Some(LinkNameSpaceType::ProcessID);
+    rustix::thread::move_into_link_name_space(order.own_pid_namespace, own)?;
+    let fork::Fork::Parent(pid, pidfd) = forked? else { unreachable!("the child has left above") };
+    drop(theirs);
+    let mut first = [0];
+    if ours.read(&mut first)? == 1 && first == *b"U" {
+        map_ids(pid, INNER_ID, order.uid)?;
+        ours.write_all(b"G")?;
+    }
+    // The stream ends silently when the interpreter executes.
+    let mut complaint = String::new();
+    ours.read_to_string(&mut complaint)?;
+    if first == *b"U" && complaint.is_empty() {
+        return Ok((pid, pidfd));
+    }
+    Err(io::Error::other(format!("starting the interpreter: {complaint}")))
+}
+
+/// Maps one user and one group id of a process's new user namespace.
+/// `outer` is seen from the launcher.
+fn map_ids(pid: Pid, inner: u32, outer: u32) -> io::Result<()> {
+    let pid = pid.as_raw_nonzero();
+    std::fs::write(format!("/proc/{pid}/setgroups"), "deny")?;
+    std::fs::write(format!("/proc/{pid}/gid_map"), format!("{inner} {outer} 1"))?;
+    std::fs::write(format!("/proc/{pid}/uid_map"), format!("{inner} {outer} 1"))
+}
+
+fn become_template(order: &Order<'_>, keeper: BorrowedFd<'_>, mut launcher: UnixStream) -> ! {
+    let error = match (enter(order, keeper, &mut launcher), order.executable) {
+        (Ok(()), Some(executable)) => execute(order, executable),
+        (Ok(()), None) => match seccompiler::apply_filter(order.filter) {
+            Ok(()) => fork::exit(0),
+            Err(error) => io::Error::other(error),
+        },
+        (Err(error), _) => error,
+    };
+    let _ = launcher.write_all(format!(" {error}").as_bytes());
+    fork::exit(1)
+}
+
+fn enter(order: &Order<'_>, keeper: BorrowedFd<'_>, launcher: &mut UnixStream) -> io::Result<()> {
+    fork::reset_signals();
+    order.group.join()?;
+    let namespaces = ThreadNameSpaceType::MOUNT
+        | ThreadNameSpaceType::NETWORK
+        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+        | ThreadNameSpaceType::CONTROL_GROUP;
+    rustix::thread::move_into_thread_name_spaces(keeper, namespaces)?;
+    rustix::process::chdir("/")?;
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    rustix::thread::set_thread_groups(&[])?;
+    fork::leave_namespace(UnshareFlags::NEWUSER)?;
+    let mut go = [0];
+    launcher.write_all(b"U")?;
+    launcher.read_exact(&mut go)?;
+    drop_privileges(INNER_ID)?;
+    let limit = |resource, most| {
+        rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+    };
+    limit(Resource::Core, 0)?;
+    limit(Resource::Nofile, 1024)?;
+    limit(Resource::Memlock, 64 << 10)?;
+    limit(Resource::Msgqueue, 0)?;
+    limit(Resource::Sigpending, 1024)?;
+    Ok(())
+}
+
+/// Becomes `id`, without capabilities, ended by the kernel when the launcher ends.
+fn drop_privileges(id: u32) -> io::Result<()> {
+    let (uid, gid) = (rustix::fs::Uid::from_raw(id), rustix::fs::Gid::from_raw(id));
+    rustix::thread::clear_ambient_capability_set()?;
+    for capability in 0..64 {
+        // Past the last capability the kernel knows.
+        if rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << capability)).is_err() {
+            break;
+        }
+    }
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets)?;
+    rustix::thread::set_no_new_privs(true)?;
+    // Last, as a change of ids clears it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    Ok(())
+}
+
+/// Executes the interpreter with its four files; returns only on failure.
+fn execute(order: &Order<'_>, executable: &Path) -> io::Error {
+    let prepared = || -> io::Result<()> {
+        let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        // Above the targets first: one of them may be another's source.
+        let null = fork::raise(null.as_raw_fd(), 16)?;
+        let control = fork::raise(order.control.as_raw_fd(), 16)?;
+        let log = fork::raise(order.log.as_raw_fd(), 16)?;
+        for (source, target) in [(null, 0), (log, 1), (log, 2), (control, 3)] {
+            fork::place(source, target)?;
+        }
+        seccompiler::apply_filter(order.filter).map_err(io::Error::other)
+    };
+    if let Err(error) = prepared() {
+        return error;
+    }
+    let text = |value: &OsStr| CString::new(value.as_bytes()).map_err(io::Error::other);
+    let arguments: io::Result<Vec<CString>> = [executable.as_os_str()]
+        .into_iter()
+        .chain(PYTHON_FLAGS.iter().map(OsStr::new))
+        .chain([OsStr::new("/runner/template.py")])
+        .map(text)
+        .collect();
+    let environment: io::Result<Vec<CString>> =
+        ENVIRONMENT.iter().map(|entry| text(OsStr::new(entry))).collect();
+    match (text(executable.as_os_str()), arguments, environment) {
+        (Ok(program), Ok(arguments), Ok(environment)) => fork::execve(&program, &arguments, &environment),
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => error,
+    }
+}

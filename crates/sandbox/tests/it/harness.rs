@@ -1,0 +1,165 @@
+//! What every test needs: a sandbox of its own, interpreters, handlers.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sandbox::{
+    Assignment, End, Failure, FailureKind, Interpreter, Job, Limits, Outcome, Ready, Sandbox, Settings, Template,
+    TemplateSpec,
+};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A sandbox with one template of the default interpreter.
+pub(crate) struct Bench {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) template: Template,
+    pub(crate) instance: String,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        Self::with(TemplateSpec::new(interpreters().pop().unwrap())).await
+    }
+
+    pub(crate) async fn with(spec: TemplateSpec) -> Self {
+        let (sandbox, instance) = start_sandbox().await;
+        let template = sandbox.start_template(spec).await.unwrap();
+        Self { sandbox, template, instance, folder: readable_folder() }
+    }
+
+    /// A code folder with this handler.
+    pub(crate) fn code(&self, handler: &str) -> PathBuf {
+        let name = format!("code-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("handler.py"), handler).unwrap();
+        folder
+    }
+
+    /// Runs a handler on inputs.
+    pub(crate) async fn run(&self, handler: &str, inputs: &str) -> Outcome {
+        self.run_within(handler, inputs, limits()).await
+    }
+
+    pub(crate) async fn run_within(&self, handler: &str, inputs: &str, limits: Limits) -> Outcome {
+        let ready = self.template.prepare().await.unwrap();
+        self.run_on(ready, handler, inputs, limits).await
+    }
+
+    pub(crate) async fn run_on(&self, ready: Ready, handler: &str, inputs: &str, limits: Limits) -> Outcome {
+        let job = Job::calculate(inputs.as_bytes().to_vec().into());
+        ready.assign(Assignment::new(job, self.code(handler), limits)).outcome().await
+    }
+
+    /// The JSON of a handler without inputs that is expected to succeed.
+    pub(crate) async fn result(&self, handler: &str) -> String {
+        result(self.run(handler, "{}").await)
+    }
+
+    /// Proves that the sandbox still works and that nothing was left behind.
+    pub(crate) async fn still_sound(self) {
+        let answer = self.run("def calculate(inputs):\n    return {'twice': inputs['x'] * 2}\n", r#"{"x": 21}"#);
+        assert_eq!(result(answer.await), r#"{"twice":42}"#);
+        let launcher = self.sandbox.launcher_pid().unwrap();
+        self.template.stop().await;
+        drop(self.template);
+        self.sandbox.shutdown().await;
+        assert!(!Path::new(&format!("/proc/{launcher}")).exists(), "the launcher has ended");
+        assert_eq!(leftovers(&self.instance), Vec::<String>::new());
+    }
+}
+
+/// Limits that make tests quick and small.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        memory_bytes: 256 << 20,
+        wall: std::time::Duration::from_secs(20),
+        ..Limits::default()
+    }
+}
+
+/// A sandbox and its instance name.
+pub(crate) async fn start_sandbox() -> (Sandbox, String) {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let instance = format!("test-{}-{number}", std::process::id());
+    let settings = Settings {
+        instance: instance.clone(),
+        tmp_bytes: 64 << 20,
+        tmp_inodes: 2000,
+        first_uid: 1_900_000_000 + 65_536 * number,
+        ..Settings::new(env!("CARGO_BIN_EXE_sandbox-launcher").into())
+    };
+    (Sandbox::start(settings).await.unwrap(), instance)
+}
+
+/// A folder that a sandbox's user may read.
+pub(crate) fn readable_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), everybody).unwrap();
+    folder
+}
+
+/// Every supported interpreter of this machine, oldest first.
+pub(crate) fn interpreters() -> Vec<Interpreter> {
+    let mut found = Vec::new();
+    for minor in 9..=13 {
+        let name = format!("python3.{minor}");
+        let folders = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .chain(["/usr/bin".into(), "/usr/local/bin".into()])
+            .chain(pyenv_folders())
+            .collect::<Vec<_>>();
+        let usable = folders.iter().find_map(|folder| {
+            let path = folder.join(&name);
+            // A pyenv shim is a script, no interpreter.
+            let real = std::fs::read(path.canonicalize().ok()?).ok()?.starts_with(b"\x7fELF");
+            real.then(|| Interpreter::at(&path, &format!("3.{minor}")).ok())?
+        });
+        found.extend(usable);
+    }
+    assert!(!found.is_empty(), "no Python 3.9 to 3.13 was found on this machine");
+    found
+}
+
+fn pyenv_folders() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let versions = std::fs::read_dir(home.join(".pyenv/versions")).into_iter().flatten().flatten();
+    versions.map(|entry| entry.path().join("bin")).collect()
+}
+
+/// The JSON of an outcome that is a result.
+pub(crate) fn result(outcome: Outcome) -> String {
+    match outcome.end {
+        End::Result { json, .. } => String::from_utf8(json.to_vec()).unwrap(),
+        End::Failed(failure) => panic!("{failure:?}"),
+    }
+}
+
+/// The failure of an outcome that is one.
+pub(crate) fn failure(outcome: &Outcome) -> &Failure {
+    match &outcome.end {
+        End::Failed(failure) => failure,
+        End::Result { json, .. } => panic!("a result: {}", String::from_utf8_lossy(json)),
+    }
+}
+
+/// The exception of a failed handler.
+pub(crate) fn exception(outcome: &Outcome) -> (&str, &str) {
+    match failure(outcome) {
+        Failure { kind: FailureKind::UserError { exception, .. }, message, .. } => (exception, message),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Control groups of an instance that are still there.
+pub(crate) fn leftovers(instance: &str) -> Vec<String> {
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
+    hierarchies
+        .map(|hierarchy| hierarchy.path().join(format!("mecapy-{instance}")))
+        .chain([PathBuf::from(format!("/sys/fs/cgroup/mecapy-{instance}"))])
+        .filter(|group| group.exists())
+        .map(|group| group.display().to_string())
+        .collect()
+}
