@@ -350,11 +350,19 @@ mod tests {
     #[test]
     fn what_the_standard_library_reads_is_read_alike() {
         for text in [
-            "{}", "[]", " [1, -0, 1.5e-3, 1E5, 123456789012345678901234567890] ",
+            "{}", "[]", " [1, -0, 1.5e-3, 1e+5, 123456789012345678901234567890] ",
             r#"{"a":{"b":[true,false,null,"x\n\u00e9\ud83d\ude00\/"]}}"#, "\"\"", "0", "-0.0",
         ] {
             let value: serde_json::Value = serde_json::from_str(text).unwrap();
             assert_eq!(parse(text.as_bytes()).unwrap().to_value(), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_text() {
+        // The JSON library itself would write 1E5 as 1e+5.
+        for text in ["1E5", "1.50", "-0", "1e+5", "100000000000000000000000"] {
+            assert_eq!(parse(text.as_bytes()).unwrap().to_value().to_string(), text);
         }
     }
 
