@@ -88,7 +88,7 @@ pub(super) fn decimal(text: &str) -> Result<BigRational, Error> {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
     if digits.len() > MAX_DIGITS {
-        return Err(not_a_number(text));
+        return Err(too_many_digits(digits.len()));
     }
     // `BigInt` reads underscores and signs in places where JSON has none.
     let only_digits =
@@ -166,6 +166,19 @@ pub(super) fn not_a_number(text: &str) -> Error {
     ))
 }
 
+fn too_many_digits(found: usize) -> Error {
+    Error::Range(Text::new(
+        format!(
+            "expected a number of at most {MAX_DIGITS} digits beside a unit, found {found} digits; \
+             give it without a unit, in the unit of the input"
+        ),
+        format!(
+            "attendu : un nombre d'au plus {MAX_DIGITS} chiffres à côté d'une unité ; trouvé : \
+             {found} chiffres ; donnez-le sans unité, dans l'unité de l'entrée"
+        ),
+    ))
+}
+
 /// The beginning of a text for a message.
 pub(super) fn cut(text: &str) -> String {
     let mut short: String = text.chars().filter(|found| !found.is_control()).take(40).collect();
@@ -189,6 +202,14 @@ mod tests {
         for wrong in ["", "e5", "1e", "1x", "--1", "1.2.3", "1e+-5", "1_0", "1.-2"] {
             assert!(decimal(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn more_digits_than_any_float_has_are_refused() {
+        assert!(decimal(&"9".repeat(MAX_DIGITS)).is_ok());
+        assert_eq!(decimal(&"9".repeat(MAX_DIGITS + 1)).unwrap_err().code(), "unit_range");
+        let exact = format!("{:.1074}", 5e-324);
+        assert_eq!(nearest_float(&decimal(&exact).unwrap()), Some(5e-324));
     }
 
     #[test]
