@@ -48,10 +48,16 @@ def calculate(inputs: dict) -> dict:
 
 
 def read(path: Path) -> tuple:
-    """Time and signal, checked; French spreadsheets write `;` and `,`."""
-    french = ";" in path.read_text(encoding="utf-8-sig").partition("\n")[0]
-    separator, decimal = (";", ",") if french else (",", ".")
-    table = pd.read_csv(path, sep=separator, decimal=decimal, encoding="utf-8-sig")
+    """Time and signal, checked; French spreadsheets write `;`, `,` and cp1252."""
+    with path.open("rb") as file:
+        header = file.readline()
+    separator, decimal = (";", ",") if b";" in header else (",", ".")
+    try:
+        header.decode("utf-8")
+        encoding = "utf-8-sig"
+    except UnicodeDecodeError:
+        encoding = "cp1252"
+    table = pd.read_csv(path, sep=separator, decimal=decimal, encoding=encoding)
     if table.shape[1] < 2 or len(table) < 4:
         raise ValueError(
             "expected a header, two columns (time in s, signal) and at least 4 rows, "

@@ -6,17 +6,18 @@ import pytest
 
 from handler import calculate
 
-ROWS = "time;signal\n0,0;1,0\n0,1;-1,0\n0,2;1,0\n0,3;-1,0\n"
+ROWS = "temps;accélération\n0,0;1,0\n0,1;-1,0\n0,2;1,0\n0,3;-1,0\n"
 
 
-def written(folder, text):
+def written(folder, text, encoding="utf-8"):
     path = folder / "signal.csv"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding=encoding)
     return {"signal": str(path)}
 
 
-def test_a_french_file_is_read(tmp_path):
-    found = calculate(written(tmp_path, ROWS))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_a_french_file_is_read(tmp_path, encoding):
+    found = calculate(written(tmp_path, ROWS, encoding))
     assert found["samples"] == 4
     assert found["rate"] == pytest.approx(10)
     assert found["rms"] == pytest.approx(1)
