@@ -98,9 +98,9 @@ pub struct Stage {
     pub name: String,
     /// How long it took, in seconds; `None` while it runs.
     pub duration: Option<f64>,
-    /// What it found.
+    /// What it warned of.
     #[serde(default)]
-    pub faults: Vec<Place>,
+    pub warnings: Vec<Place>,
 }
 
 /// A deployed function.
@@ -180,6 +180,9 @@ pub struct Task {
     pub peak_memory: Option<u64>,
     /// Whether it ran in a process that was prepared ahead.
     pub warm: Option<bool>,
+    /// Whether its result was taken from an earlier run with the same inputs.
+    #[serde(default)]
+    pub cached: bool,
 }
 
 impl Task {
@@ -213,6 +216,6 @@ pub struct TaskFailure {
 #[derive(Debug, Deserialize)]
 pub(super) struct Uploaded {
     /// What stands for it in inputs.
-    #[serde(rename = "ref", alias = "reference")]
+    #[serde(rename = "ref")]
     pub(super) reference: String,
 }

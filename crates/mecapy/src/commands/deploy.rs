@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::folder;
 use super::follow::{self, Seen};
-use crate::client::{Client, Deployment, Place, Stage, unreadable};
+use crate::client::{Client, Deployment, Stage, unreadable};
 use crate::console::{Console, duration};
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
@@ -51,10 +52,13 @@ impl Deploy {
         let mut shown = HashSet::new();
         let ended = follow::until(&client, &path, None, Deployment::has_ended, |seen| {
             if let Seen::State(deployment) = seen {
-                for stage in &deployment.stages {
+                let failed = deployment.status == "failed";
+                let last = deployment.stages.len();
+                for (at, stage) in deployment.stages.iter().enumerate() {
                     bar.set_message(stage.name.clone());
                     if stage.duration.is_some() && shown.insert(stage.name.clone()) {
-                        bar.suspend(|| show_stage(console, stage));
+                        let good = !(failed && at + 1 == last);
+                        bar.suspend(|| show_stage(console, stage, good));
                     }
                 }
             }
@@ -70,13 +74,12 @@ impl Deploy {
     }
 }
 
-fn show_stage(console: Console, stage: &Stage) {
+fn show_stage(console: Console, stage: &Stage, good: bool) {
     if console.json {
         return;
     }
     let time = stage.duration.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_default();
-    let bad = stage.faults.iter().any(Place::is_error);
-    let mark = if bad { console.bad("✗") } else { console.good("✓") };
+    let mark = if good { console.good("✓") } else { console.bad("✗") };
     console.say(format!("{mark} {:<12} {:>8}", stage_name(console, &stage.name), duration(time)));
 }
 
@@ -92,7 +95,7 @@ fn stage_name(console: Console, name: &str) -> &str {
 }
 
 fn show_end(console: Console, deployment: &Deployment, took: Duration) {
-    let of_stages = deployment.stages.iter().flat_map(|stage| &stage.faults);
+    let of_stages = deployment.stages.iter().flat_map(|stage| &stage.warnings);
     let mut seen = HashSet::new();
     for fault in of_stages.chain(&deployment.faults) {
         let line = fault.line();
@@ -124,35 +127,11 @@ fn zip(archive: &Path) -> Result<Vec<u8>, Failure> {
     if !archive.is_dir() {
         return std::fs::read(archive).map_err(|error| unreadable(archive, &error));
     }
-    let mut files = Vec::new();
-    collect(archive, "", &mut files)?;
-    package::zip(&files).map_err(|error| {
+    package::zip(&folder::files(archive)?).map_err(|error| {
         let shown = archive.display();
         Failure::usage(
             format!("{shown} can't be put into a ZIP: {error}"),
             format!("{shown} ne peut pas être mis dans un ZIP : {error}"),
         )
     })
-}
-
-fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
-    let read = |path: &Path| std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>();
-    for entry in read(folder).map_err(|error| unreadable(folder, &error))? {
-        let path = entry.path();
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
-        // A trailing slash asks about a folder as a whole: an environment
-        // beside the handler is not even walked through.
-        if package::ignored(&name) || package::ignored(&format!("{name}/x")) {
-            continue;
-        }
-        if kind.is_dir() {
-            collect(&path, &format!("{name}/"), files)?;
-        } else {
-            // A link to a file is sent as the file: archives hold no links.
-            let content = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
-            files.push((name, content));
-        }
-    }
-    Ok(())
 }

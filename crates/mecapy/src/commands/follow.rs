@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use domain::task::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::{Client, Event, Task};
@@ -36,20 +35,28 @@ pub(super) fn until<T: DeserializeOwned>(
         }
         // A server behind a proxy that cuts streams still answers plain
         // requests, so a broken stream only means to look again.
+        let mut told_the_end = false;
         match client.events(&format!("{path}/events"), left) {
             Ok(events) => {
                 for event in events.map_while(Result::ok) {
-                    let is_state = !matches!(event.name.as_str(), "log" | "progress");
                     seen(Seen::Event(&event));
-                    if is_state {
-                        break;
+                    let word = event.name.rsplit('.').next().unwrap_or_default();
+                    match word {
+                        "completed" | "failed" | "cancelled" | "deployed" => {
+                            told_the_end = true;
+                            break;
+                        }
+                        "log" | "progress" => {}
+                        _ => seen(Seen::State(&client.get(path)?.read()?)),
                     }
                 }
             }
             Err(failure) if failure.exit == Exit::Denied => return Err(failure),
             Err(_) => {}
         }
-        std::thread::sleep(left.map_or(PAUSE, |left| left.min(PAUSE)));
+        if !told_the_end {
+            std::thread::sleep(left.map_or(PAUSE, |left| left.min(PAUSE)));
+        }
     }
 }
 
@@ -91,18 +98,11 @@ fn standing(console: Console, task: &Task) -> String {
     }
 }
 
-/// A line of a task's log, as its stream carries it.
-#[derive(Debug, Deserialize)]
-pub(super) struct LogLine {
-    /// What was written.
-    #[serde(alias = "line", alias = "message")]
-    pub(super) text: String,
-}
-
 fn show(console: Console, bar: &ProgressBar, event: &Event) {
     match event.name.as_str() {
         "log" => {
-            if let Ok(LogLine { text }) = serde_json::from_str(&event.data)
+            // A piece of the log as it came, which may end within a line.
+            if let Ok(text) = serde_json::from_str::<String>(&event.data)
                 && console.interactive
             {
                 bar.suspend(|| console.note(text.trim_end_matches('\n')));

@@ -60,7 +60,7 @@ impl Functions {
 }
 
 fn list(client: &Client, console: Console, search: Option<&str>) -> Result<Exit, Failure> {
-    let search = search.map_or(String::new(), |text| format!("&q={}", segment(text)));
+    let search = search.map_or(String::new(), |text| format!("&text={}", segment(text)));
     let (mut rows, mut documents, mut cursor) = (Vec::new(), Vec::new(), String::new());
     loop {
         let answer = client.get(&format!("/functions?limit=100{search}{cursor}"))?;

@@ -22,8 +22,8 @@ impl Init {
     /// When the name can't be a function's, or a file can't be written.
     pub fn run(self, console: Console) -> Result<Exit, Failure> {
         let name = name_of(&self.dir)?;
-        let files = package::template(&name);
-        let paths: Vec<PathBuf> = files.iter().map(|file| self.dir.join(&file.path)).collect();
+        let files = package::template(&name, console.lang);
+        let paths: Vec<PathBuf> = files.iter().map(|(path, _)| self.dir.join(path)).collect();
         if let Some(there) = paths.iter().find(|path| path.exists()) {
             let shown = there.display();
             return Err(Failure::usage(
@@ -33,8 +33,8 @@ impl Init {
                 ),
             ));
         }
-        for (path, file) in paths.iter().zip(&files) {
-            write(path, &file.content)?;
+        for (path, (_, text)) in paths.iter().zip(&files) {
+            write(path, text.as_bytes())?;
         }
         if console.json {
             console.value(&serde_json::json!({"name": name, "files": paths}));

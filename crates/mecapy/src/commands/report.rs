@@ -136,6 +136,7 @@ fn times(console: Console, task: &Task) -> String {
     }
     match task.warm {
         Some(true) => parts.push(console.t("warm", "à chaud").to_owned()),
+        _ if task.cached => parts.push(console.t("from cache", "du cache").to_owned()),
         Some(false) => parts.push(console.t("cold", "à froid").to_owned()),
         None => {}
     }

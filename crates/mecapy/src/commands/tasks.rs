@@ -141,30 +141,20 @@ fn list(
 fn logs(client: &Client, console: Console, path: &str) -> Result<Exit, Failure> {
     let answer = client.get(&format!("{path}/logs"))?;
     if console.json {
-        console.raw(&answer.body);
+        console.value(&serde_json::json!({"log": String::from_utf8_lossy(&answer.body)}));
         return Ok(Exit::Done);
     }
-    match serde_json::from_slice::<Page<follow::LogLine>>(&answer.body) {
-        Ok(page) => {
-            for line in page.items {
-                console.say(line.text.trim_end_matches('\n'));
-            }
-        }
-        // Logs as plain text are shown as they are.
-        Err(_) => console.raw(answer.body.trim_ascii_end()),
-    }
+    console.raw(answer.body.trim_ascii_end());
     Ok(Exit::Done)
 }
 
 /// A file that a calculation produced.
 #[derive(Debug, Deserialize)]
 struct Artifact {
-    #[serde(alias = "name")]
-    path: String,
-    #[serde(alias = "bytes")]
+    artifact_id: String,
+    name: String,
     size: u64,
-    #[serde(rename = "ref", alias = "reference", alias = "artifact_id")]
-    reference: String,
+    url: String,
 }
 
 fn artifacts(
@@ -189,7 +179,7 @@ fn artifacts(
         .iter()
         .map(|artifact| {
             vec![
-                artifact.path.clone(),
+                artifact.name.clone(),
                 bytes(artifact.size, console.lang),
                 artifact.reference.clone(),
             ]
@@ -207,10 +197,10 @@ fn artifacts(
 
 fn store(client: &Client, folder: &Path, artifact: &Artifact) -> Result<(), Failure> {
     // The name was chosen by a calculation: it may not lead out of the folder.
-    let inside = Path::new(&artifact.path)
+    let inside = Path::new(&artifact.name)
         .components()
         .all(|part| matches!(part, std::path::Component::Normal(_)));
-    let target = folder.join(&artifact.path);
+    let target = folder.join(&artifact.name);
     let refused = |why: String| {
         let shown = target.display();
         Failure::usage(
@@ -221,7 +211,7 @@ fn store(client: &Client, folder: &Path, artifact: &Artifact) -> Result<(), Fail
     if !inside || target.exists() {
         return Err(refused("a new file inside the folder was expected".to_owned()));
     }
-    let content = client.get(&format!("/files/{}", segment(&artifact.reference)))?.body;
+    let content = client.get(&artifact.url)?.body;
     let made = target.parent().map_or(Ok(()), std::fs::create_dir_all);
     made.and_then(|()| std::fs::write(&target, content)).map_err(|error| refused(error.to_string()))
 }

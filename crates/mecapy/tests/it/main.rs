@@ -1,0 +1,9 @@
+//! The program as people and scripts call it.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+
+mod help;
+mod program;
+mod refusals;
+mod settings_page;
+mod writing;
