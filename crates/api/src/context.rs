@@ -95,12 +95,7 @@ pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
     response
 }
 
-fn record(
-    method: &axum::http::Method,
-    endpoint: &str,
-    status: u16,
-    duration: std::time::Duration,
-) {
+fn record(method: &axum::http::Method, endpoint: &str, status: u16, duration: std::time::Duration) {
     metrics::histogram!(
         "mecapy_http_request_seconds",
         // A method that a caller made up would be a new series each time.
@@ -126,10 +121,7 @@ fn record(
 /// more about caching or scripts keeps its word.
 fn secure(headers: &mut HeaderMap) {
     const ALWAYS: [(HeaderName, &str); 5] = [
-        (
-            header::STRICT_TRANSPORT_SECURITY,
-            "max-age=63072000; includeSubDomains; preload",
-        ),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains; preload"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),

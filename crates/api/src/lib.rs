@@ -70,8 +70,8 @@ impl Api {
 /// The OpenAPI document of all routes, as `docs/openapi.json` keeps it.
 #[must_use]
 pub fn openapi_json() -> String {
-    let mut text =
-        serde_json::to_string_pretty(&router::document()).expect("an OpenAPI document is plain JSON");
+    let mut text = serde_json::to_string_pretty(&router::document())
+        .expect("an OpenAPI document is plain JSON");
     text.push('\n');
     text
 }

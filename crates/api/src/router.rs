@@ -17,9 +17,7 @@ use utoipa_axum::routes;
 use crate::app::{App, Docs};
 use crate::context::{REQUEST_ID, frame};
 use crate::problem::{Code, Problem};
-use crate::routes::{
-    companies, deployments, files, functions, operations, pages, tasks, tokens,
-};
+use crate::routes::{companies, deployments, files, functions, operations, pages, tasks, tokens};
 use crate::{Error, Settings, idempotency, openapi};
 
 /// The routes that are documented, each also under `/api`.

@@ -68,7 +68,8 @@ mod tests {
     fn only_one_bearer_token_is_taken() {
         assert_eq!(of(&["Bearer abc"]).as_deref(), Some("abc"));
         assert_eq!(of(&["bearer  abc "]).as_deref(), Some("abc"));
-        for refused in [&[][..], &["Basic abc"], &["Bearer"], &["Bearer "], &["Bearer a", "Bearer b"]]
+        for refused in
+            [&[][..], &["Basic abc"], &["Bearer"], &["Bearer "], &["Bearer a", "Bearer b"]]
         {
             assert_eq!(of(refused), None, "{refused:?}");
         }

@@ -70,8 +70,7 @@ impl FromRequestParts<App> for Function {
 
 async fn segments(parts: &mut Parts, app: &App) -> Result<Vec<String>, Problem> {
     // Its only failure is a segment that is no UTF-8 once decoded.
-    let params = RawPathParams::from_request_parts(parts, app)
-        .await
-        .map_err(|_| Problem::not_found())?;
+    let params =
+        RawPathParams::from_request_parts(parts, app).await.map_err(|_| Problem::not_found())?;
     Ok(params.iter().map(|(_, value)| value.to_owned()).collect())
 }

@@ -46,9 +46,9 @@ fn is_json(headers: &HeaderMap) -> bool {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media = sent.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     media.eq_ignore_ascii_case("application/json")
-        || media.get(media.len().saturating_sub(5)..).is_some_and(|end| {
-            end.eq_ignore_ascii_case("+json")
-        })
+        || media
+            .get(media.len().saturating_sub(5)..)
+            .is_some_and(|end| end.eq_ignore_ascii_case("+json"))
 }
 
 /// A body of another type than `expected`.
@@ -319,7 +319,8 @@ mod tests {
 
     #[test]
     fn a_raw_field_keeps_the_callers_exact_bytes() {
-        let body = body("{\"inputs\": { \"a\" : 1.000,\n \"b\":1e400, \"a\":-0.0 } , \"priority\":3}");
+        let body =
+            body("{\"inputs\": { \"a\" : 1.000,\n \"b\":1e400, \"a\":-0.0 } , \"priority\":3}");
         let mut fields = body.fields().unwrap();
         let raw = fields.raw("inputs").unwrap();
         assert_eq!(raw, "{ \"a\" : 1.000,\n \"b\":1e400, \"a\":-0.0 }");

@@ -23,8 +23,9 @@ impl From<Error> for Problem {
                      entreprise."
                 ),
             )),
-            Error::Invalid(faults) => Self::new(Code::InvalidBody, counted(faults.len()))
-                .with_faults(faults),
+            Error::Invalid(faults) => {
+                Self::new(Code::InvalidBody, counted(faults.len())).with_faults(faults)
+            }
             Error::TooLarge { what, limit_bytes } => Self::too_large(what, limit_bytes),
             Error::NameTaken { name, .. } => Self::new(
                 Code::NameTaken,
@@ -34,13 +35,11 @@ impl From<Error> for Problem {
                 ),
             ),
             Error::WrongState { what, state } => Self::wrong_state(what, state),
-            Error::QueueFull { queued, retry_after } => {
-                Self::unavailable(Text::new(
-                    format!("{queued} tasks are waiting, and the queue takes no more."),
-                    format!("{queued} tâches sont en attente, et la file n'en prend pas plus."),
-                ))
-                .retry_after(retry_after)
-            }
+            Error::QueueFull { queued, retry_after } => Self::unavailable(Text::new(
+                format!("{queued} tasks are waiting, and the queue takes no more."),
+                format!("{queued} tâches sont en attente, et la file n'en prend pas plus."),
+            ))
+            .retry_after(retry_after),
             Error::CompanyQueueFull { queued, limit, retry_after } => Self::new(
                 Code::QueueFull,
                 Text::new(

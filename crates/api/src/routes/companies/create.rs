@@ -73,10 +73,8 @@ pub(crate) async fn create(
             company: company.clone().into(),
             admin_token: NewToken::without_secret(token.clone()),
         };
-        let created = Created {
-            company: company.into(),
-            admin_token: NewToken::new(token, minted.secret),
-        };
+        let created =
+            Created { company: company.into(), admin_token: NewToken::new(token, minted.secret) };
         Answer::new(StatusCode::CREATED, path, &created)?.keeping(&kept)
     });
     Ok(answer.await?.into_response())

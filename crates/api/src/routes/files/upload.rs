@@ -137,8 +137,6 @@ async fn same(answer: Answer, upload: Upload) -> Result<Answer, Problem> {
         }
     }
     let kept = serde_json::from_slice::<Kept>(&answer.body).ok();
-    let same = kept.is_some_and(|kept| {
-        kept.sha256 == domain::Digest(hash.finalize().into()).hex()
-    });
+    let same = kept.is_some_and(|kept| kept.sha256 == domain::Digest(hash.finalize().into()).hex());
     if same { Ok(answer) } else { Err(key_reused()) }
 }

@@ -110,7 +110,10 @@ fn submission(body: &JsonBody) -> Result<Submission, Problem> {
     let inputs = fields.raw("inputs").unwrap_or_else(|| Bytes::from_static(b"{}"));
     let priority = fields.optional::<Priority>(
         "priority",
-        ("an integer from 0 to 9 (9 is the most urgent)", "un entier de 0 à 9 (9 est le plus urgent)"),
+        (
+            "an integer from 0 to 9 (9 is the most urgent)",
+            "un entier de 0 à 9 (9 est le plus urgent)",
+        ),
     );
     let timeout_s =
         fields.optional::<f64>("timeout", ("a number of seconds", "un nombre de secondes"));

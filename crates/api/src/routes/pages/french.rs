@@ -7,9 +7,15 @@ pub(crate) fn summary(operation: &str) -> Option<&'static str> {
 
 const SUMMARIES: &[(&str, &str)] = &[
     ("listFunctions", "Les fonctions de l'entreprise, les plus récentes d'abord."),
-    ("deployFunction", "Déploie une archive : vérifiée, construite, testée, publiée comme version. Le même contenu deux fois est la même version."),
+    (
+        "deployFunction",
+        "Déploie une archive : vérifiée, construite, testée, publiée comme version. Le même contenu deux fois est la même version.",
+    ),
     ("getFunction", "Une fonction : ses schémas, limites, environnement et description."),
-    ("deleteFunction", "Supprime une fonction et toutes ses versions. Ses tâches et leurs résultats restent."),
+    (
+        "deleteFunction",
+        "Supprime une fonction et toutes ses versions. Ses tâches et leurs résultats restent.",
+    ),
     ("listVersions", "Les versions d'une fonction, les plus récentes d'abord."),
     ("getArchive", "Le ZIP dont une version est issue, tel qu'il a été envoyé."),
     ("executeFunction", "Exécute une fonction. La tâche est durable dès la réponse."),
@@ -18,7 +24,10 @@ const SUMMARIES: &[(&str, &str)] = &[
     ("listTasks", "Les tâches de l'entreprise, les plus récentes d'abord, sans leurs résultats."),
     ("getTask", "Une tâche. `wait` retient la réponse jusqu'à sa fin."),
     ("deleteTask", "Supprime une tâche terminée, avec son résultat, son journal et ses fichiers."),
-    ("getResult", "Le résultat d'une tâche : les octets que sa fonction a écrits, quelle que soit leur taille."),
+    (
+        "getResult",
+        "Le résultat d'une tâche : les octets que sa fonction a écrits, quelle que soit leur taille.",
+    ),
     ("getLogs", "Ce qu'une tâche a écrit sur ses sorties standard et d'erreur, jusqu'ici."),
     ("watchTask", "Les événements de la tâche en direct, jusqu'à sa fin."),
     ("listArtifacts", "Les fichiers qu'une tâche a produits."),
@@ -27,13 +36,25 @@ const SUMMARIES: &[(&str, &str)] = &[
     ("uploadFile", "Dépose un fichier d'entrée ; sa `ref` est ce qu'on donne à une fonction."),
     ("getFile", "Le contenu d'un fichier déposé, ou produit par une tâche."),
     ("listCompanies", "Toutes les entreprises. Demande le rôle `admin`."),
-    ("createCompany", "Crée une entreprise et son premier administrateur. Demande le rôle `admin`."),
-    ("getCompany", "Une entreprise : la sienne, ou n'importe laquelle pour un administrateur de la plateforme."),
+    (
+        "createCompany",
+        "Crée une entreprise et son premier administrateur. Demande le rôle `admin`.",
+    ),
+    (
+        "getCompany",
+        "Une entreprise : la sienne, ou n'importe laquelle pour un administrateur de la plateforme.",
+    ),
     ("getQuotas", "Les bornes d'une entreprise."),
     ("setQuotas", "Fixe les bornes d'une entreprise. Demande le rôle `admin`."),
     ("listMembers", "Les membres d'une entreprise."),
-    ("putMember", "Ajoute un membre avec un premier jeton, ou change le rôle d'un membre. Demande le rôle `company_admin`."),
-    ("removeMember", "Retire un membre et révoque ses jetons dans l'entreprise. Demande le rôle `company_admin`."),
+    (
+        "putMember",
+        "Ajoute un membre avec un premier jeton, ou change le rôle d'un membre. Demande le rôle `company_admin`.",
+    ),
+    (
+        "removeMember",
+        "Retire un membre et révoque ses jetons dans l'entreprise. Demande le rôle `company_admin`.",
+    ),
     ("listTokens", "Ses propres jetons dans cette entreprise, les plus récents d'abord."),
     ("createToken", "Crée un jeton pour l'entreprise ; son secret n'est montré qu'une fois."),
     ("revokeToken", "Révoque un de ses jetons, ou celui d'un membre avec le rôle `company_admin`."),

@@ -88,7 +88,8 @@ pub(crate) fn markdown(text: &str) -> String {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if line.starts_with("```") {
-            let code: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
+            let code: Vec<&str> =
+                lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
             html.push_str(&format!("<pre><code>{}</code></pre>\n", escape(&code.join("\n"))));
         } else if let Some(heading) = line.strip_prefix('#') {
             let deeper = heading.chars().take_while(|c| *c == '#').count();

@@ -38,8 +38,7 @@ pub(crate) async fn cancel(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let view = app.engine.cancel(&who, id).await?;
-    let status =
-        if view.task.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let status = if view.task.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let inline = app.settings.limits.inline_result_bytes;
     Ok(json(status, &TaskBody::of(&view, inline, context.lang)))
 }

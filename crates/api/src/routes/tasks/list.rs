@@ -61,7 +61,8 @@ pub(crate) async fn list(
             Err(error) => return Err(error.into()),
         },
     };
-    let page = app.engine.tasks(&who, TaskFilter { state, function, user: None }, after, limit).await?;
+    let page =
+        app.engine.tasks(&who, TaskFilter { state, function, user: None }, after, limit).await?;
     let items = page.items.iter().map(|task| TaskBody::listed(task, context.lang)).collect();
     Ok(json(StatusCode::OK, &Page { items, next_cursor: page.next.map(cursor::write) }))
 }

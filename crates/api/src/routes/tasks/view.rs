@@ -80,7 +80,7 @@ pub(crate) struct TaskBody<'a> {
 }
 
 /// How far a run is.
-#[derive(Serialize, ToSchema)]
+#[derive(ToSchema)]
 #[schema(as = Progress)]
 #[expect(dead_code, reason = "describes domain::task::Progress in the OpenAPI document")]
 pub(crate) struct ProgressBody {
