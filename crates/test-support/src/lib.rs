@@ -1,4 +1,7 @@
 //! Throw-away servers, builders and archives for tests.
 
+pub mod archive;
+pub mod client;
+pub mod server;
 pub mod tools;
 pub mod wheels;
