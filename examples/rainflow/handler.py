@@ -6,7 +6,8 @@ from rainflow import count_cycles
 def calculate(inputs: dict) -> dict:
     """Ranges and counts; half cycles count 0.5."""
     cycles = [
-        {"range": load_range, "count": count} for load_range, count in count_cycles(inputs["series"])
+        {"range": load_range, "count": count}
+        for load_range, count in count_cycles(inputs["series"])
     ]
     return {
         "cycles": cycles,

@@ -230,8 +230,7 @@ def _rows_of(value):
             yield value[at]
         return
     for start in range(0, len(value), step):
-        for row in value[start : start + step].tolist():
-            yield row
+        yield from value[start : start + step].tolist()
 
 
 def _blocks_of(value):

@@ -366,10 +366,7 @@ class _Writer:
 
     def pointer(self):
         return "".join(
-            [
-                "/" + str(frame.token).replace("~", "~0").replace("/", "~1")
-                for frame in self.stack
-            ]
+            ["/" + str(frame.token).replace("~", "~0").replace("/", "~1") for frame in self.stack]
         )
 
     def place(self):

@@ -58,7 +58,9 @@ def random_value(rng, depth):
     if kind == 1:
         return rng.getrandbits(rng.choice([3, 53, 64, 300])) * rng.choice([1, -1])
     if kind == 2:
-        return "".join(chr(rng.choice([9, 10, 34, 92, 0, 65, 233, 0x20AC, 0x1F600])) for _ in range(5))
+        return "".join(
+            chr(rng.choice([9, 10, 34, 92, 0, 65, 233, 0x20AC, 0x1F600])) for _ in range(5)
+        )
     if kind == 3:
         return rng.choice([True, False, None])
     if kind == 4:
@@ -66,9 +68,7 @@ def random_value(rng, depth):
     if kind == 5:
         return [rng.getrandbits(70) for _ in range(rng.randrange(5))]
     if kind == 6:
-        return {
-            "k/%d~é\n" % at: random_value(rng, depth - 1) for at in range(rng.randrange(4))
-        }
+        return {"k/%d~é\n" % at: random_value(rng, depth - 1) for at in range(rng.randrange(4))}
     values = [random_value(rng, depth - 1) for _ in range(rng.randrange(4))]
     return values if kind == 7 else tuple(values)
 
@@ -134,7 +134,7 @@ class Exactness(unittest.TestCase):
         self.assertEqual(json_of([True, 1, None, False, 0]), "[true,1,null,false,0]")
 
     def test_text_is_utf8_and_not_escaped_beyond_need(self):
-        self.assertEqual(json_of("é€😀\u2028\x00\"\\\n"), '"é€😀\u2028\\u0000\\"\\\\\\n"')
+        self.assertEqual(json_of('é€😀\u2028\x00"\\\n'), '"é€😀\u2028\\u0000\\"\\\\\\n"')
 
 
 class NonFinite(unittest.TestCase):
@@ -186,7 +186,7 @@ class Encodings(unittest.TestCase):
             ([[], {}, ()], "[[],{},[]]"),
         ]:
             self.assertEqual(json_of(value), expected)
-            self.assertEqual(json_of([value, Fraction(1)]), "[%s,\"1/1\"]" % expected)
+            self.assertEqual(json_of([value, Fraction(1)]), '[%s,"1/1"]' % expected)
 
     def test_paths_are_turned_into_references(self):
         found = []

@@ -45,8 +45,10 @@ class NumPy(unittest.TestCase):
             (np.array([1j]), '[{"real":0.0,"imag":1.0}]'),
             (np.array(["a", "bc"]), '["a","bc"]'),
             (np.array([1, "a", None, [2]], dtype=object), '[1,"a",null,[2]]'),
-            (np.array(["2026-01-02", "NaT"], dtype="datetime64[ns]"),
-             '["2026-01-02T00:00:00.000000000",null]'),
+            (
+                np.array(["2026-01-02", "NaT"], dtype="datetime64[ns]"),
+                '["2026-01-02T00:00:00.000000000",null]',
+            ),
             (np.array([[1, 2]], dtype="timedelta64[h]"), '[["PT1H","PT2H"]]'),
             (np.array([(1, 0.5)], dtype=[("n", "i4"), ("x", "f4")]), '[{"n":1,"x":0.5}]'),
             (np.ma.array([1.0, 2.0], mask=[False, True]), "[1.0,null]"),
@@ -118,7 +120,9 @@ class Pandas(unittest.TestCase):
         )
 
     def test_series_and_indexes(self):
-        series = pd.Series([1.5, 2.5], index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)]), name="s")
+        series = pd.Series(
+            [1.5, 2.5], index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)]), name="s"
+        )
         self.assertEqual(
             json_of({"s": series}), '{"s":{"index":[["a",1],["b",2]],"data":[1.5,2.5],"name":"s"}}'
         )
@@ -130,8 +134,10 @@ class Pandas(unittest.TestCase):
         for value, expected in [
             (pd.NaT, "null"),
             (pd.NA, "null"),
-            (pd.Timestamp("2026-01-02T03:04:05.000000007", tz="UTC"),
-             '"2026-01-02T03:04:05.000000007+00:00"'),
+            (
+                pd.Timestamp("2026-01-02T03:04:05.000000007", tz="UTC"),
+                '"2026-01-02T03:04:05.000000007+00:00"',
+            ),
             (pd.Timedelta("1 days 00:00:00.000000001"), '"P1DT0.000000001S"'),
             (pd.Timedelta("-1s"), '"-PT1S"'),
             (pd.Period("2026-01", freq="M"), '"2026-01"'),
