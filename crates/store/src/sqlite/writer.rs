@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
 
 use domain::Clock;
 use rusqlite::Connection;
@@ -112,7 +113,7 @@ impl Writer {
         let action = "start the database's writer";
         let log = Log::watch(path, &mut connection, options).map_err(|e| e.at(action))?;
         let (inbox, messages) = mpsc::channel(options.waiting_writes.max(1));
-        spawn("store-writer", move || write_all(&connection, messages, clock.as_ref(), log))
+        spawn("store-writer", move || write_all(connection, messages, clock.as_ref(), log))
             .map_err(|e| Error::Backend { action, reason: e.to_string() })?;
         Ok(Self { inbox })
     }
@@ -132,12 +133,12 @@ impl Writer {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
 fn write_all(
-    connection: &Connection,
+    connection: Connection,
     mut inbox: mpsc::Receiver<Message>,
     clock: &dyn Clock,
     mut log: Log,
@@ -153,18 +154,23 @@ fn write_all(
             }
             next = if group.len() < GROUP { inbox.try_recv().ok() } else { None };
         }
-        commit(connection, clock, &mut group);
-        log.after_commit(connection);
+        commit(&connection, clock, &mut group);
+        log.after_commit(&connection);
         if closing.is_some() {
             // Takes nothing more in; what was let in before is still
             // committed, then the loop ends.
             inbox.close();
         }
     }
-    drop(log);
-    if let Err(error) = checkpoint(connection, "TRUNCATE") {
-        tracing::warn!(%error, "The database's log could not be emptied at the end; it is read at the next start.");
+    log.end();
+    if let Err(error) = checkpoint(&connection, "TRUNCATE") {
+        tracing::warn!(
+            %error,
+            "The database's log could not be emptied at the end; it is read at the next start."
+        );
     }
+    // The last connection takes the log's files with it.
+    drop(connection);
     if let Some(done) = closing {
         let _ = done.send(());
     }
@@ -222,7 +228,8 @@ struct Log {
     pages: Arc<AtomicUsize>,
     /// The number of pages at which the thread is called next.
     call_at: usize,
-    thread: std_mpsc::SyncSender<()>,
+    calls: std_mpsc::SyncSender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Log {
@@ -238,16 +245,24 @@ impl Log {
         ))?;
         let beside = super::connect(path, options.busy_timeout)?;
         beside.set_prepared_statement_cache_capacity(STATEMENTS);
-        let (thread, calls) = std_mpsc::sync_channel(1);
-        spawn("store-checkpoint", move || {
-            while calls.recv().is_ok() {
+        let (calls, called) = std_mpsc::sync_channel(1);
+        let thread = spawn("store-checkpoint", move || {
+            while called.recv().is_ok() {
                 if let Err(error) = checkpoint(&beside, "PASSIVE") {
                     tracing::warn!(%error, "A checkpoint of the database failed; the next one makes up for it.");
                 }
             }
         })
         .map_err(|e| Failure::Content(e.to_string()))?;
-        Ok(Self { pages, call_at: CHECKPOINT_PAGES, thread })
+        Ok(Self { pages, call_at: CHECKPOINT_PAGES, calls, thread })
+    }
+
+    /// Waits for the thread, which closes its connection.
+    fn end(self) {
+        drop(self.calls);
+        if self.thread.join().is_err() {
+            tracing::warn!("The thread of the database's checkpoints ended in a panic.");
+        }
     }
 
     fn after_commit(&mut self, connection: &Connection) {
@@ -258,7 +273,7 @@ impl Log {
             }
             self.call_at = CHECKPOINT_PAGES;
         } else if pages >= self.call_at {
-            let _ = self.thread.try_send(());
+            let _ = self.calls.try_send(());
             self.call_at = pages + CHECKPOINT_PAGES;
         } else if pages + CHECKPOINT_PAGES < self.call_at {
             // The log started anew.
@@ -269,4 +284,104 @@ impl Log {
 
 fn checkpoint(connection: &Connection, mode: &str) -> Result<(), rusqlite::Error> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+    use domain::Timestamp;
+    use domain::clock::Manual;
+
+    use super::*;
+    use crate::sqlite::rows::{bind, only};
+
+    type Answer<T> = oneshot::Receiver<Result<T, Error>>;
+
+    fn job<T: Send + 'static>(
+        work: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> (Box<dyn Write>, Answer<T>) {
+        let (reply, answer) = oneshot::channel();
+        (Box::new(Job { action: "write", work: Some(work), outcome: None, reply }), answer)
+    }
+
+    fn insert(n: i64) -> (Box<dyn Write>, Answer<()>) {
+        job(move |db| db.execute("INSERT INTO a VALUES (?)", bind![n]).map(drop))
+    }
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = "PRAGMA foreign_keys = ON; CREATE TABLE a (n INTEGER PRIMARY KEY);
+                      CREATE TABLE b (n REFERENCES a (n))";
+        connection.execute_batch(schema).unwrap();
+        connection
+    }
+
+    fn run(connection: &Connection, mut group: Vec<Box<dyn Write>>) {
+        commit(connection, &Manual::at(Timestamp(0)), &mut group);
+        assert!(group.is_empty() && connection.is_autocommit());
+    }
+
+    fn stored(connection: &Connection) -> Vec<i64> {
+        let db = Db { connection, now: Timestamp(0) };
+        db.all("SELECT n FROM a ORDER BY n", bind![], only).unwrap()
+    }
+
+    #[test]
+    fn a_write_that_fails_or_panics_takes_nobody_with_it() {
+        let connection = database();
+        let (first, mut first_answer) = insert(1);
+        let (twice, mut twice_answer) = job(|db| {
+            db.execute("INSERT INTO a VALUES (2)", bind![])?;
+            db.execute("INSERT INTO a VALUES (2)", bind![]).map(drop)
+        });
+        let (panicking, mut panic_answer) =
+            job::<()>(|_| panic!("a panic that the test asked for"));
+        let (last, mut last_answer) = insert(3);
+        run(&connection, vec![first, twice, panicking, last]);
+        first_answer.try_recv().unwrap().unwrap();
+        last_answer.try_recv().unwrap().unwrap();
+        assert!(twice_answer.try_recv().unwrap().unwrap_err().to_string().contains("UNIQUE"));
+        assert!(panic_answer.try_recv().unwrap().unwrap_err().to_string().contains("panic"));
+        assert_eq!(stored(&connection), [1, 3]);
+    }
+
+    #[test]
+    fn when_the_commit_fails_everybody_is_told_and_the_next_group_works() {
+        let connection = database();
+        let (good, mut good_answer) = insert(1);
+        let (deferred, mut deferred_answer) = job(|db| {
+            // Let through by the write itself, found out by the commit.
+            db.connection.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            db.execute("INSERT INTO b VALUES (99)", bind![]).map(drop)
+        });
+        run(&connection, vec![good, deferred]);
+        for answer in [&mut good_answer, &mut deferred_answer] {
+            let error = answer.try_recv().unwrap().unwrap_err().to_string();
+            assert!(error.contains("FOREIGN KEY"), "{error}");
+        }
+        assert_eq!(stored(&connection), [0; 0]);
+        let (next, mut next_answer) = insert(2);
+        run(&connection, vec![next]);
+        next_answer.try_recv().unwrap().unwrap();
+        assert_eq!(stored(&connection), [2]);
+    }
+
+    #[test]
+    fn a_full_disk_undoes_the_group_or_the_write_alone_but_never_half() {
+        let connection = database();
+        connection.execute_batch("PRAGMA max_page_count = 20").unwrap();
+        let (good, mut good_answer) = insert(1);
+        let (large, mut large_answer) = job(|db| {
+            db.connection.execute_batch("CREATE TABLE c (bytes)")?;
+            db.execute("INSERT INTO c VALUES (zeroblob(1000000))", bind![]).map(drop)
+        });
+        run(&connection, vec![good, large]);
+        assert!(large_answer.try_recv().unwrap().unwrap_err().to_string().contains("full"));
+        let kept = good_answer.try_recv().unwrap().is_ok();
+        assert_eq!(stored(&connection), if kept { vec![1] } else { vec![] });
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'c'";
+        let found: i64 = connection.query_row(tables, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, 0);
+    }
 }

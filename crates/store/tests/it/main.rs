@@ -6,11 +6,15 @@
 mod world;
 
 mod accounts;
+mod crash;
 mod deployments;
 mod endings;
 mod files;
 mod functions;
 mod idempotency;
+mod migrations;
+mod model;
+mod on_sqlite;
 mod operator;
 mod tasks;
 mod tenants;
