@@ -201,13 +201,6 @@ impl Order {
         self.delayed.first().map(|(at, _)| *at)
     }
 
-    /// The worker time in milliseconds that a company was given so far,
-    /// predictions of what runs included.
-    #[must_use]
-    pub fn given_ms(&self, company: CompanyId) -> f64 {
-        self.companies.get(&company).map_or(0.0, |company| company.account.given_ms())
-    }
-
     fn next(&self, want: Want) -> Option<(Turn, TaskId)> {
         let turn = *if want.allow_long { &self.any } else { &self.short }.first()?;
         let company = self.companies.get(&turn.company)?;

@@ -17,7 +17,6 @@ pub struct Account {
     /// Sum of the running tasks' starts in microseconds, so that the time
     /// they have used by now is known without a look at each.
     started_us: i128,
-    given_ms: f64,
 }
 
 /// What a dispatch was charged with, kept to be corrected.
@@ -25,12 +24,11 @@ pub struct Account {
 pub struct Charge {
     tag: Tag,
     started_at: Timestamp,
-    predicted_ms: f64,
 }
 
 impl Default for Account {
     fn default() -> Self {
-        Self { weight: 1, used: 0, charged: 0, running: 0, started_us: 0, given_ms: 0.0 }
+        Self { weight: 1, used: 0, charged: 0, running: 0, started_us: 0 }
     }
 }
 
@@ -59,28 +57,19 @@ impl Account {
         self.used.saturating_add(self.elapsed(now))
     }
 
-    /// Milliseconds of worker time, not divided by weight, never lifted.
-    #[must_use]
-    pub fn given_ms(&self) -> f64 {
-        self.given_ms
-    }
-
     /// Charges a dispatch with its predicted time.
     pub fn charge(&mut self, predicted_ms: f64, now: Timestamp) -> Charge {
-        let charge = Charge { tag: self.tag_of(predicted_ms), started_at: now, predicted_ms };
+        let charge = Charge { tag: self.tag_of(predicted_ms), started_at: now };
         self.charged = self.charged.saturating_add(charge.tag);
         self.running += 1;
         self.started_us += i128::from(now.0);
-        self.given_ms += predicted_ms;
         charge
     }
 
     /// Replaces a charge by the time that was used.
     pub fn settle(&mut self, charge: Charge, actual_ms: f64) {
         self.refund(charge);
-        let actual_ms = sane(actual_ms);
         self.used = self.used.saturating_add(self.tag_of(actual_ms));
-        self.given_ms += actual_ms;
     }
 
     /// Undoes a charge.
@@ -88,7 +77,6 @@ impl Account {
         self.charged = self.charged.saturating_sub(charge.tag);
         self.running = self.running.saturating_sub(1);
         self.started_us -= i128::from(charge.started_at.0);
-        self.given_ms -= charge.predicted_ms;
     }
 
     /// Raises what was received to `level`; forgives nothing above it.
