@@ -1,19 +1,16 @@
 //! Installing a lock into a folder of its own, whole or not at all.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::future::Future;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use domain::Clock;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::bytecode::{self, CompileBytecode, CompileJob};
+use crate::cache;
 use crate::disk::{self, Description, Extent, Lease, Places};
 use crate::error::{Error, Stage};
 use crate::interpreter::Interpreter;
@@ -133,14 +130,24 @@ impl Build<'_> {
             .arg(site);
         self.uv.ask_index(&mut command);
         let held = self.lease.for_a_child().map_err(Error::io("lock", site))?;
-        let watch = self.watch(site);
-        let ended = self.uv.run(command, Some(held), deadline, log, watch).await?;
+        // Builds that run beside this one unpack into the same cache.
+        let beside = self.limits.parallel_builds.max(1) as u64;
+        let watch = cache::outgrown(self.uv.cache(), Some(site), self.most(), beside);
+        let largest = self.limits.environment_bytes;
+        let ended = self.uv.run(command, Some(held), Some(largest), deadline, log, watch).await?;
         drop(slot);
-        match ended {
-            Ended::Exited(finished) if finished.status.success() => {}
-            Ended::Exited(finished) => return Err(resolve::failure(self.uv, &finished.said)),
-            Ended::OutOfTime => return Err(Error::TimedOut { stage: Stage::Build, limit }),
-            Ended::Stopped(error) => return Err(error),
+        let error = match ended {
+            Ended::Exited(finished) if finished.status.success() => None,
+            Ended::Exited(finished) if finished.wrote_too_much() => {
+                Some(Error::TooLarge { limit_bytes: largest, measured_bytes: largest })
+            }
+            Ended::Exited(finished) => Some(resolve::failure(self.uv, &finished.said)),
+            Ended::OutOfTime => Some(Error::TimedOut { stage: Stage::Build, limit }),
+            Ended::Stopped(error) => Some(error),
+        };
+        if let Some(error) = error {
+            cache::remove_leftovers(self.uv, &self.places.scratch()).await;
+            return Err(error);
         }
         // `uv` leaves the file by which it locks the target.
         let _ = fs::remove_file(site.join(".lock"));
@@ -183,38 +190,8 @@ impl Build<'_> {
 
     fn measure(&self, folder: &Path) -> Result<Extent, Error> {
         let found = disk::extent(folder, self.most());
-        within(found, self.most())?;
+        found.within(self.most())?;
         Ok(found)
-    }
-
-    /// Ends when what `uv` unpacks exceeds the limits: in its cache, where it
-    /// does so first, or in the environment.
-    fn watch(&self, site: &Path) -> impl Future<Output = Error> + use<> {
-        let (site, cache) = (site.to_path_buf(), self.uv.cache().to_path_buf());
-        let most = self.most();
-        // Builds that run beside this one unpack into the same cache.
-        let beside = self.limits.parallel_builds.max(1) as u64;
-        let known = unpacked(&cache);
-        async move {
-            loop {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                let (site, cache, known) = (site.clone(), cache.clone(), known.clone());
-                let look = move || {
-                    within(disk::extent(&site, most), most)?;
-                    let mut grown = Extent::default();
-                    let most = Extent { bytes: most.bytes * beside, files: most.files * beside };
-                    for folder in unpacked(&cache).difference(&known) {
-                        let found = disk::extent(folder, most);
-                        grown.bytes += found.bytes;
-                        grown.files += found.files;
-                    }
-                    within(grown, most)
-                };
-                if let Ok(Err(error)) = tokio::task::spawn_blocking(look).await {
-                    return error;
-                }
-            }
-        }
     }
 
     /// The rename is what makes an environment exist, so everything that it
@@ -243,32 +220,3 @@ fn building(places: &Places, lock: &Lock) -> PathBuf {
 
 /// What the names of half-built environments start with.
 pub(crate) const BUILDING: &str = "building-";
-
-fn within(found: Extent, most: Extent) -> Result<(), Error> {
-    if found.bytes > most.bytes {
-        return Err(Error::TooLarge { limit_bytes: most.bytes, measured_bytes: found.bytes });
-    }
-    if found.files > most.files {
-        return Err(Error::TooManyFiles { limit: most.files, measured: found.files });
-    }
-    Ok(())
-}
-
-/// The folders of `uv`'s cache that hold unpacked wheels, and those that it is
-/// unpacking into.
-fn unpacked(cache: &Path) -> HashSet<PathBuf> {
-    let named = |entry: &fs::DirEntry, start: &str| {
-        let name: OsString = entry.file_name();
-        name.to_str().is_some_and(|name| name.starts_with(start))
-    };
-    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut folders = HashSet::new();
-    for entry in entries(cache) {
-        if named(&entry, ".tmp") {
-            folders.insert(entry.path());
-        } else if named(&entry, "archive-") {
-            folders.extend(entries(&entry.path()).map(|entry| entry.path()));
-        }
-    }
-    folders
-}

@@ -222,6 +222,19 @@ pub(crate) struct Extent {
     pub(crate) files: u64,
 }
 
+impl Extent {
+    /// Refuses what exceeds `most`.
+    pub(crate) fn within(self, most: Self) -> Result<(), Error> {
+        if self.bytes > most.bytes {
+            return Err(Error::TooLarge { limit_bytes: most.bytes, measured_bytes: self.bytes });
+        }
+        if self.files > most.files {
+            return Err(Error::TooManyFiles { limit: most.files, measured: self.files });
+        }
+        Ok(())
+    }
+}
+
 /// Measures a folder without following links. What vanishes meanwhile is not
 /// counted; the rest of an overfull folder is not looked at.
 pub(crate) fn extent(folder: &Path, most: Extent) -> Extent {

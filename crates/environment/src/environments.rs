@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use crate::base;
 use crate::build::Build;
 use crate::bytecode::CompileBytecode;
-use crate::disk::{self, Environment, Lease, Places};
+use crate::cache;
+use crate::disk::{self, Environment, Extent, Lease, Places};
 use crate::error::{Error, Stage};
 use crate::explain;
 use crate::garbage::{self, Collected};
@@ -21,7 +22,7 @@ use crate::interpreter::{Interpreter, Interpreters};
 use crate::lock::{Lock, Request};
 use crate::log::{KeptLog, Log};
 use crate::requirement;
-use crate::resolve::{self, Answer, Question};
+use crate::resolve::{self, Answer, Bounds, Question};
 use crate::settings::Settings;
 use crate::uv::{Ended, Uv};
 
@@ -62,8 +63,10 @@ impl Environments {
             Uv::find(&settings.uv, &settings.index, cache),
             Interpreters::discover(&settings.pythons)
         );
+        let uv = uv?;
+        cache::remove_leftovers(&uv, &places.scratch()).await;
         Ok(Self(Arc::new(Inner {
-            uv: uv?,
+            uv,
             interpreters: RwLock::new(Arc::new(interpreters)),
             slots: Semaphore::new(settings.limits.parallel_builds.max(1)),
             settings,
@@ -156,7 +159,7 @@ impl Environments {
             hashes: true,
             ..Question::new(interpreter, &requirements)
         };
-        match resolve::ask(uv, &places.scratch(), &question, log, self.lock_deadline()).await? {
+        match resolve::ask(uv, &places.scratch(), &question, log, self.lock_bounds()).await? {
             Answer::Packages(packages) => {
                 let lock = lock(packages);
                 base::keep(&path, &lock).map_err(Error::io("write", &path))?;
@@ -189,9 +192,9 @@ impl Environments {
             hashes: true,
             ..Question::new(interpreter, &requirements)
         };
-        let deadline = self.lock_deadline();
+        let bounds = self.lock_bounds();
         let scratch = places.scratch();
-        match resolve::ask(uv, &scratch, &question, log, deadline).await? {
+        match resolve::ask(uv, &scratch, &question, log, bounds).await? {
             Answer::Packages(packages) => {
                 let base_only = packages.iter().all(|package| base.packages.contains(package));
                 let python = interpreter.python.clone();
@@ -205,16 +208,18 @@ impl Environments {
                     interpreter,
                     image,
                     requirements: &request.requirements,
-                    deadline,
+                    bounds,
                 };
                 Err(Error::Requirements { problems: case.problems(&said).await? })
             }
         }
     }
 
-    fn lock_deadline(&self) -> (Instant, Duration) {
-        let limit = self.0.settings.limits.lock_time;
-        (Instant::now() + limit, limit)
+    fn lock_bounds(&self) -> Bounds {
+        let limits = &self.0.settings.limits;
+        let time = limits.lock_time;
+        let most = Extent { bytes: limits.environment_bytes, files: limits.environment_files };
+        Bounds { deadline: Instant::now() + time, time, most }
     }
 
     /// The finished environment of this digest, if there is one; notes its
@@ -330,6 +335,16 @@ impl Environments {
             .map_err(Error::io("collect garbage in", &self.0.places.root))
     }
 
+    /// Empties `uv`'s cache if it takes more than `max_bytes` beyond what it
+    /// shares with environments, and answers how many bytes were freed. A
+    /// platform that works offline keeps its cache.
+    ///
+    /// # Errors
+    /// [`Error::Uv`] where it stayed in use for a minute.
+    pub async fn trim_cache(&self, max_bytes: u64) -> Result<u64, Error> {
+        cache::trim(&self.0.uv, &self.0.places.scratch(), max_bytes).await
+    }
+
     /// Fetches an interpreter from the operator's mirror and looks for
     /// interpreters again.
     ///
@@ -351,7 +366,7 @@ impl Environments {
         let limit = settings.limits.build_time;
         let deadline = Instant::now() + limit;
         let log = KeptLog::live_only(log);
-        match uv.run(command, None, deadline, &log, std::future::pending()).await? {
+        match uv.run(command, None, None, deadline, &log, std::future::pending()).await? {
             Ended::Exited(finished) if finished.status.success() => {}
             Ended::Exited(finished) => return Err(resolve::failure(uv, &finished.said)),
             Ended::OutOfTime => return Err(Error::TimedOut { stage: Stage::Interpreter, limit }),

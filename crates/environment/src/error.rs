@@ -20,14 +20,12 @@ pub enum Error {
         problems: Vec<Problem>,
     },
     /// The environment's files exceed the operator's limit.
-    #[error(
-        "the environment is too large: over {} of at most {}; require fewer or smaller packages",
-        size(*measured_bytes), size(*limit_bytes)
-    )]
+    #[error("{}", too_large(*limit_bytes, *measured_bytes).en)]
     TooLarge {
         /// The operator's limit in bytes.
         limit_bytes: u64,
-        /// What had been written when it was measured, in bytes.
+        /// What had been written when it was measured, in bytes; the limit
+        /// itself where a single file was stopped at it.
         measured_bytes: u64,
     },
     /// The environment has more files than the operator allows.
@@ -275,12 +273,9 @@ impl Error {
             Self::Requirements { problems } => {
                 joined(problems.iter().map(|problem| problem.fault.message.fr.as_str()))
             }
-            Self::TooLarge { limit_bytes, measured_bytes } => format!(
-                "l'environnement est trop volumineux : plus de {} sur {} permis ; demandez des \
-                 paquets moins nombreux ou plus petits",
-                taille(*measured_bytes),
-                taille(*limit_bytes)
-            ),
+            Self::TooLarge { limit_bytes, measured_bytes } => {
+                too_large(*limit_bytes, *measured_bytes).fr
+            }
             Self::TooManyFiles { limit, measured } => format!(
                 "l'environnement a trop de fichiers : {measured} sur {limit} permis ; demandez \
                  moins de paquets"
@@ -344,6 +339,34 @@ fn english(problems: &[Problem]) -> String {
 
 fn joined<'a>(sentences: impl Iterator<Item = &'a str>) -> String {
     sentences.collect::<Vec<_>>().join("\n")
+}
+
+fn too_large(limit: u64, measured: u64) -> Text {
+    // A single file is stopped at the limit itself, and then that is all that
+    // is known of its size.
+    let (en, fr) = if measured > limit {
+        (
+            format!(
+                "the environment is too large: over {} of at most {}",
+                size(measured),
+                size(limit)
+            ),
+            format!(
+                "l'environnement est trop volumineux : plus de {} sur {} permis",
+                taille(measured),
+                taille(limit)
+            ),
+        )
+    } else {
+        (
+            format!("a file of the environment is larger than the {} allowed", size(limit)),
+            format!("un fichier de l'environnement dépasse les {} permis", taille(limit)),
+        )
+    };
+    Text::new(
+        format!("{en}; require fewer or smaller packages"),
+        format!("{fr} ; demandez des paquets moins nombreux ou plus petits"),
+    )
 }
 
 fn no_python(wanted: Option<PythonVersion>, found: &[PythonVersion]) -> Text {

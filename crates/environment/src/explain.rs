@@ -5,18 +5,16 @@ mod facts;
 mod words;
 
 use std::path::Path;
-use std::time::Duration;
 
 use domain::manifest::{BaseImage, PythonVersion};
 use domain::{Fault, Text};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::error::{Error, Problem};
 use crate::interpreter::{Interpreter, Interpreters};
 use crate::log::{KeptLog, Log};
 use crate::requirement::{self, normalised};
-use crate::resolve::{self, Answer, Question};
+use crate::resolve::{self, AT_A_TIME, Answer, Bounds, Question};
 use crate::uv::Uv;
 use facts::Fact;
 
@@ -28,11 +26,8 @@ pub(crate) struct Case<'a> {
     pub(crate) interpreter: &'a Interpreter,
     pub(crate) image: BaseImage,
     pub(crate) requirements: &'a [String],
-    pub(crate) deadline: (Instant, Duration),
+    pub(crate) bounds: Bounds,
 }
-
-/// Requirements that are asked about at a time.
-const AT_A_TIME: usize = 4;
 
 impl Case<'_> {
     /// Every reason that is found; at least one.
@@ -69,16 +64,16 @@ impl Case<'_> {
         let mut unsolvable = Vec::new();
         let mut waiting = self.requirements.iter().enumerate();
         loop {
-            while asked.len() < AT_A_TIME
+            while (asked.len() as u64) < AT_A_TIME
                 && let Some((position, requirement)) = waiting.next()
             {
                 let (uv, scratch) = (self.uv.clone(), self.scratch.to_path_buf());
-                let (interpreter, deadline) = (self.interpreter.clone(), self.deadline);
+                let (interpreter, bounds) = (self.interpreter.clone(), self.bounds);
                 let requirements = [requirement.clone()];
                 asked.spawn(async move {
                     let question = Question { alone, ..Question::new(&interpreter, &requirements) };
                     let log = KeptLog::live_only(&Log::silent());
-                    (position, resolve::ask(&uv, &scratch, &question, &log, deadline).await)
+                    (position, resolve::ask(&uv, &scratch, &question, &log, bounds).await)
                 });
             }
             let Some(answer) = asked.join_next().await else { break };
@@ -203,7 +198,7 @@ impl Case<'_> {
 
     async fn ask(&self, question: &Question<'_>) -> Result<Answer, Error> {
         let log = KeptLog::live_only(&Log::silent());
-        resolve::ask(self.uv, self.scratch, question, &log, self.deadline).await
+        resolve::ask(self.uv, self.scratch, question, &log, self.bounds).await
     }
 
     fn told(&self, facts: &[Fact]) -> Text {

@@ -14,6 +14,7 @@
 mod base;
 mod build;
 mod bytecode;
+mod cache;
 mod disk;
 mod environments;
 mod error;

@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::cache;
+use crate::disk::Extent;
 use crate::error::{Error, IndexRemedy, Stage};
 use crate::interpreter::Interpreter;
 use crate::lock::{Locked, packages_of};
 use crate::log::KeptLog;
-use crate::uv::{Ended, Uv};
+use crate::uv::{Ended, Finished, Uv};
 
 /// One question to `uv`.
 pub(crate) struct Question<'a> {
@@ -38,6 +41,18 @@ impl<'a> Question<'a> {
     }
 }
 
+/// Requirements that are asked about at a time.
+pub(crate) const AT_A_TIME: u64 = 4;
+
+/// How much the questions of one request may cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) deadline: Instant,
+    /// The time that ends with the deadline.
+    pub(crate) time: Duration,
+    pub(crate) most: Extent,
+}
+
 /// What `uv` answers.
 pub(crate) enum Answer {
     /// These packages.
@@ -52,7 +67,7 @@ pub(crate) async fn ask(
     scratch: &Path,
     question: &Question<'_>,
     log: &KeptLog,
-    (deadline, limit): (Instant, std::time::Duration),
+    bounds: Bounds,
 ) -> Result<Answer, Error> {
     let folder = tempfile::tempdir_in(scratch).map_err(Error::io("make a folder in", scratch))?;
     let folder = folder.path();
@@ -82,14 +97,30 @@ pub(crate) async fn ask(
     if question.oldest {
         command.args(["--resolution", "lowest"]);
     }
-    let ended = uv.run(command, None, deadline, log, std::future::pending()).await?;
-    let finished = match ended {
-        Ended::Exited(finished) => finished,
-        Ended::OutOfTime => return Err(Error::TimedOut { stage: Stage::Lock, limit }),
-        Ended::Stopped(error) => return Err(error),
+    // Where an index tells no metadata apart, whole wheels are unpacked here.
+    let watch = cache::outgrown(uv.cache(), None, bounds.most, AT_A_TIME);
+    let largest = Some(bounds.most.bytes);
+    let ended = uv.run(command, None, largest, bounds.deadline, log, watch).await?;
+    let error = match ended {
+        Ended::Exited(finished) if finished.wrote_too_much() => {
+            Error::TooLarge { limit_bytes: bounds.most.bytes, measured_bytes: bounds.most.bytes }
+        }
+        Ended::Exited(finished) => return answer(uv, question, &output, finished),
+        Ended::OutOfTime => Error::TimedOut { stage: Stage::Lock, limit: bounds.time },
+        Ended::Stopped(error) => error,
     };
+    cache::remove_leftovers(uv, scratch).await;
+    Err(error)
+}
+
+fn answer(
+    uv: &Uv,
+    question: &Question<'_>,
+    output: &Path,
+    finished: Finished,
+) -> Result<Answer, Error> {
     if finished.status.success() {
-        let pylock = std::fs::read_to_string(&output).map_err(Error::io("read", &output))?;
+        let pylock = std::fs::read_to_string(output).map_err(Error::io("read", output))?;
         if question.hashes {
             return packages_of(&pylock).map(Answer::Packages).map_err(Error::Uv);
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
@@ -47,6 +48,15 @@ pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     /// The last lines that it said, without secrets.
     pub(crate) said: String,
+}
+
+impl Finished {
+    /// Whether it met the limit on the size of a file.
+    pub(crate) fn wrote_too_much(&self) -> bool {
+        use std::os::unix::process::ExitStatusExt as _;
+        self.status.signal() == Some(rustix::process::Signal::XFSZ.as_raw())
+            || self.said.contains("File too large (os error 27)")
+    }
 }
 
 impl Uv {
@@ -174,11 +184,12 @@ impl Uv {
     ///
     /// `held` becomes its standard input, which it never reads: a lock on that
     /// file then stays held while the program lives, even if this process is
-    /// killed first.
+    /// killed first. No file that it writes grows beyond `largest_file` bytes.
     pub(crate) async fn run(
         &self,
         mut command: Command,
         held: Option<File>,
+        largest_file: Option<u64>,
         deadline: Instant,
         log: &KeptLog,
         watch: impl Future<Output = Error>,
@@ -189,6 +200,11 @@ impl Uv {
             .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(Error::io("start", &self.program))?;
         let group = Group::of(&child);
+        if let (Some(limit), Some(id)) = (largest_file, group.0) {
+            let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+            prlimit(Some(id), Resource::Fsize, limit)
+                .map_err(|error| Error::io("limit", &self.program)(error.into()))?;
+        }
         let stdout = child.stdout.take();
         let mut said = Said { lines: VecDeque::new(), log, secrets: &self.secrets };
         let mut silent = Said {

@@ -64,3 +64,14 @@ async fn what_is_kept_or_open_anywhere_stays_even_beyond_the_limit() {
     let collected = environments.collect_garbage(0, &keep).await.unwrap();
     assert_eq!(collected.removed, [locks[1].digest]);
 }
+
+#[tokio::test]
+async fn the_cache_is_emptied_beyond_its_limit_and_environments_stay_whole() {
+    let fixture = fixture();
+    let (environments, locks) = three(&fixture).await;
+    assert_eq!(environments.trim_cache(1 << 20).await.unwrap(), 0, "all of it is shared");
+    environments.collect_garbage(5 << 19, &HashSet::new()).await.unwrap();
+    assert!(environments.trim_cache(1 << 19).await.unwrap() >= 1 << 20);
+    let kept = environments.find(&locks[2].digest).unwrap().unwrap();
+    assert_eq!(std::fs::read(kept.site.join("three.bin")).unwrap().len(), 1 << 20);
+}
