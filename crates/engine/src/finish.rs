@@ -38,9 +38,6 @@ pub enum End {
         json: Bytes,
         /// JSON Pointers of NaN and infinities.
         non_finite: Vec<String>,
-        /// Files that the result names: JSON Pointer and path below the
-        /// outputs folder.
-        files: Vec<(String, String)>,
     },
     /// With an error.
     Failed(TaskError),
@@ -143,8 +140,8 @@ impl Engine {
             artifacts.push(artifact);
         }
         let outcome = match end {
-            End::Result { json, non_finite, files } => {
-                let json = name_artifacts(json, &files, &artifacts);
+            End::Result { json, non_finite } => {
+                let json = name_artifacts(deployed, json, &artifacts);
                 let warnings = deployed.schemas.check_outputs(&json, &non_finite);
                 let result = self.keep_result(task, json).await?;
                 Outcome::Completed { result, non_finite, warnings }
@@ -217,18 +214,32 @@ impl Engine {
 
 /// Replaces paths of output files by the references of their artifacts; every
 /// other byte of the result stays as it is.
-fn name_artifacts(json: Bytes, files: &[(String, String)], artifacts: &[Artifact]) -> Bytes {
-    let named: Vec<_> = files
-        .iter()
-        .filter_map(|(pointer, name)| {
-            let artifact = artifacts.iter().find(|artifact| artifact.name == *name)?;
-            Some(crate::files::replacement(pointer, &artifact.id.to_string()))
+fn name_artifacts(deployed: &crate::Deployed, json: Bytes, artifacts: &[Artifact]) -> Bytes {
+    if artifacts.is_empty() {
+        return json;
+    }
+    let named: Vec<_> = deployed
+        .schemas
+        .output_files(&json)
+        .into_iter()
+        .filter_map(|file| {
+            let artifact = artifacts.iter().find(|artifact| is_path_of(&file.reference, artifact))?;
+            Some(crate::files::replacement(&file.pointer, &artifact.id.to_string()))
         })
         .collect();
     if named.is_empty() {
         return json;
     }
     package::replace(&json, &named).map_or(json, Bytes::from)
+}
+
+/// Whether a handler named the artifact: by its path below the outputs folder
+/// or by its whole path.
+fn is_path_of(path: &str, artifact: &Artifact) -> bool {
+    path == artifact.name
+        || path
+            .strip_suffix(&artifact.name)
+            .is_some_and(|above| above.starts_with('/') && above.ends_with("/outputs/"))
 }
 
 /// What becomes of a task whose attempt failed: another attempt where its

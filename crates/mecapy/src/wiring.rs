@@ -1,29 +1,80 @@
 //! Where components are put together, in one place.
 
+mod data;
+mod serve;
+mod test;
+
+pub use serve::serve;
+pub use test::test_archive;
+
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::Context as _;
+use environment::settings::{Index, Pythons, UvProgram};
 
-use crate::console::Console;
-use crate::exit::Exit;
 use crate::settings::Settings;
 
-/// Starts every component, says that the server is ready, and serves until
-/// a signal ends it; `commands::up::ready` says that it listens.
-///
-/// # Errors
-/// When a component can't start, with what to do about it.
-pub fn serve(settings: Settings, console: Console) -> anyhow::Result<()> {
-    let _ = console;
-    bail!("this build has no server yet; data would lie in {}", settings.data.display());
+/// The part of the settings that environments are built from.
+fn environments(settings: &Settings) -> environment::Settings {
+    let python = &settings.python;
+    let base = environment::Settings::under(&settings.data);
+    environment::Settings {
+        pythons: Pythons {
+            executables: python.executables.clone(),
+            version_roots: python.version_roots.clone(),
+            mirror: python.mirror.clone(),
+            default: python.default,
+            ..base.pythons
+        },
+        uv: UvProgram {
+            program: python.uv.clone(),
+            folders: python.uv_folders.clone(),
+            path: python.search_path.clone(),
+        },
+        index: Index {
+            url: python.index_url.as_ref().map(|url| url.expose().to_owned()),
+            find_links: python.wheels.iter().map(|path| path.display().to_string()).collect(),
+            offline: python.offline,
+            ..Index::default()
+        },
+        ..base
+    }
 }
 
-/// Checks an archive's folder and runs its test cases in the sandbox, without
-/// a server, and prints the report.
-///
-/// # Errors
-/// When the sandbox can't start, with what to do about it.
-pub fn test_archive(settings: Settings, folder: &Path, console: Console) -> anyhow::Result<Exit> {
-    let _ = (settings, console);
-    bail!("this build has no sandbox yet; {} was not tested", folder.display());
+/// The part of the settings that a worker is built from.
+fn worker(settings: &Settings) -> worker::Settings {
+    let cores = std::thread::available_parallelism()
+        .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
+    let defaults =
+        worker::Settings::under(settings.data.join("worker"), host_name(), cores);
+    worker::Settings {
+        slots: settings
+            .slots
+            .map_or(defaults.slots, |slots| u32::try_from(slots).unwrap_or(u32::MAX)),
+        template_memory_bytes: settings.template_memory_mb << 20,
+        environments_bytes: settings.environments_mb << 20,
+        limits: settings.limits.clone(),
+        ..defaults
+    }
+}
+
+/// The part of the settings that the sandbox is built from. `instance` names
+/// its cgroups: two programs of one machine never share them.
+fn sandbox(instance: String) -> anyhow::Result<sandbox::Settings> {
+    let program = std::env::current_exe().context("this program's own path is unknown")?;
+    let mut sandbox = sandbox::Settings::new(program);
+    sandbox.instance = instance;
+    Ok(sandbox)
+}
+
+/// A name for the sandbox of this data folder, the same at every start, so
+/// that what a killed server left is found and removed.
+fn instance(data: &Path) -> String {
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(data);
+    format!("mecapy-{hash:016x}")
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

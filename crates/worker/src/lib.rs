@@ -46,7 +46,6 @@ struct Inner {
     kitchen: Arc<SandboxBuilder>,
     slots: Slots,
     settings: Settings,
-    clock: Arc<dyn Clock>,
     started_at: Timestamp,
     running: Mutex<HashMap<TaskId, Control>>,
     /// Woken when the first run begins, so that leases are renewed only while
@@ -64,7 +63,7 @@ impl Worker {
         engine: Engine,
         builder: Arc<SandboxBuilder>,
         settings: Settings,
-        clock: Arc<dyn Clock>,
+        clock: &dyn Clock,
     ) -> Self {
         let worker = Self(Arc::new(Inner {
             id,
@@ -73,7 +72,6 @@ impl Worker {
             slots: Slots::new(settings.slots),
             started_at: clock.now(),
             settings,
-            clock,
             running: Mutex::default(),
             began: tokio::sync::Notify::new(),
             jobs: TaskTracker::new(),

@@ -3,16 +3,15 @@
 use domain::Text;
 use domain::task::{ErrorKind, Measured, TaskError};
 use engine::{End, Report, StagedArtifact};
-use sandbox::{Failure, FailureKind, OutputFile, Outputs, OutputsError};
+use sandbox::{Failure, FailureKind, Outputs, OutputsError};
 
 /// The report of an outcome.
 pub(crate) fn of(outcome: sandbox::Outcome, measured: Measured) -> Report {
     let sandbox::Outcome { end, outputs, .. } = outcome;
     let artifacts = staged(&outputs);
     match (end, artifacts) {
-        (sandbox::End::Result { json, non_finite, output_files }, Ok(artifacts)) => {
-            let files = named(output_files);
-            Report { end: End::Result { json, non_finite, files }, measured, artifacts }
+        (sandbox::End::Result { json, non_finite, .. }, Ok(artifacts)) => {
+            Report { end: End::Result { json, non_finite }, measured, artifacts }
         }
         (sandbox::End::Result { .. }, Err(error)) => Report {
             end: End::Failed(unusable_outputs(&error)),
@@ -27,10 +26,6 @@ pub(crate) fn of(outcome: sandbox::Outcome, measured: Measured) -> Report {
             artifacts: artifacts.unwrap_or_default(),
         },
     }
-}
-
-fn named(files: Vec<OutputFile>) -> Vec<(String, String)> {
-    files.into_iter().map(|file| (file.pointer, file.name)).collect()
 }
 
 fn staged(outputs: &Outputs) -> Result<Vec<StagedArtifact>, OutputsError> {

@@ -8,7 +8,7 @@ use domain::task::{Measured, TaskError};
 use domain::{CompanyId, DeploymentId, Fault, FunctionId, Text, Timestamp, UserId, VersionId};
 use engine::{BuildLog, Builder, Built, End, EnvironmentWanted};
 use package::{Difference, Package};
-use sandbox::{Assignment, Job, Limits};
+use sandbox::{Assignment, Limits};
 use store::functions::Version;
 
 use crate::{SandboxBuilder, report};
@@ -96,7 +96,7 @@ async fn run_one(
         wall: Duration::from_secs(runtime.timeout_s.into()),
         ..Limits::default()
     };
-    let job = Job::Calculate { inputs: inputs.json.into_owned().into() };
+    let job = crate::run::job(inputs.json.into_owned().into());
     let outcome = start.ready.assign(Assignment::new(job, code, limits)).outcome().await;
     let measured = Measured {
         execution_ms: outcome.measured.wall.as_secs_f64() * 1e3,

@@ -1,0 +1,134 @@
+//! Everything in one process: `mecapy up`.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use domain::{Clock, WorkerId, clock};
+use engine::{Engine, Parts};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use worker::{SandboxBuilder, Worker};
+
+use super::data;
+use crate::commands::up;
+use crate::console::Console;
+use crate::settings::Settings;
+
+/// Starts every component, says that the server is ready, and serves until a
+/// signal ends it.
+///
+/// # Errors
+/// When a component can't start, with what to do about it.
+pub fn serve(settings: Settings, console: Console) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(run(settings, console));
+    // What blocks on a disk or a network has had its time.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    served
+}
+
+async fn run(settings: Settings, console: Console) -> anyhow::Result<()> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let _held = data::hold(&settings.data)?;
+    let server = Server::start(&settings).await?;
+
+    let listener = TcpListener::bind(settings.listen()).await.with_context(|| {
+        format!("nothing can listen on {}; choose another port with --port", settings.listen())
+    })?;
+    let announced = up::ready(&settings, console, listener.local_addr()?)?;
+    let stop = CancellationToken::new();
+    let api = server.api.clone().serve(listener, stop.clone().cancelled_owned());
+    let ended = async {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+        // A second signal is a person who does not want to wait.
+        tracing::info!("stopping: running calculations may end, new ones are refused");
+        stop.cancel();
+        server.stop(settings.drain).await;
+    };
+    tokio::join!(api, ended);
+    drop(announced);
+    Ok(())
+}
+
+/// All components of an embedded server.
+struct Server {
+    engine: Engine,
+    worker: Worker,
+    builder: Arc<SandboxBuilder>,
+    api: api::Api,
+    reaper: tokio_util::task::TaskTracker,
+}
+
+impl Server {
+    async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(clock::System);
+        let metrics = PrometheusBuilder::new()
+            .install_recorder()
+            .context("metrics can't be collected")?;
+        let store = store(settings, clock.clone()).await?;
+        let blobs = blobs::Directory::open(settings.data.join("blobs"))?;
+        let broker = broker::InProcess::new((&settings.limits).into(), clock.clone());
+        let environments =
+            environment::Environments::open(super::environments(settings), clock.clone()).await?;
+        let worker_settings = super::worker(settings);
+        let sandbox = super::sandbox(super::instance(&settings.data))?;
+        let builder = Arc::new(
+            SandboxBuilder::start(sandbox, environments, worker_settings.clone()).await?,
+        );
+        let engine = Engine::new(Parts {
+            store,
+            blobs: Arc::new(blobs),
+            broker: Arc::new(broker),
+            builder: builder.clone(),
+            clock: clock.clone(),
+            limits: settings.limits.clone(),
+            policy: settings.static_check.parse()?,
+        });
+        data::admin_token(&engine, settings).await?;
+
+        let id = WorkerId::new();
+        let recovered = engine.recover(id).await?;
+        if recovered != Default::default() {
+            tracing::info!(?recovered, "work of an earlier server goes on");
+        }
+        let worker =
+            Worker::start(id, engine.clone(), builder.clone(), worker_settings, clock.as_ref());
+        let reaper = tokio_util::task::TaskTracker::new();
+        let reaping = engine.clone();
+        reaper.spawn(async move { reaping.reap_until_closed().await });
+        let api = api::Api::new(
+            engine.clone(),
+            api::Settings {
+                limits: settings.limits.clone(),
+                cors_origins: settings.cors_allow_origins.clone(),
+                metrics: Some(metrics),
+                ..api::Settings::default()
+            },
+        )?;
+        Ok(Self { engine, worker, builder, api, reaper })
+    }
+
+    /// Lets running calculations end within `patience`, then closes.
+    async fn stop(&self, patience: std::time::Duration) {
+        self.worker.drain(patience).await;
+        self.engine.close().await;
+        self.reaper.close();
+        self.reaper.wait().await;
+        self.builder.close().await;
+    }
+}
+
+async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<store::Handle> {
+    let path = settings.database.clone();
+    let options = store::sqlite::Options::default();
+    let open = move || store::sqlite::open(&path, clock, options);
+    // Migrations may take as long as they take.
+    let opened = tokio::task::spawn_blocking(open).await?;
+    opened.with_context(|| format!("the database {} can't be opened", settings.database.display()))
+}
