@@ -69,6 +69,9 @@ async fn main() {
     println!("submit, {CROWD} at once: {rate:.0} per second");
     show(&took);
 
+    println!("an insert of two columns, {CROWD} at once, a connection and a commit for each");
+    show(&pooled(&folder.path().join("pooled.db")));
+
     let task = tenant.queued();
     let id = task.task.id;
     store.submit(task).await.unwrap();
@@ -104,6 +107,41 @@ fn disk(folder: &std::path::Path) -> Vec<Duration> {
         file.sync_data().unwrap();
         took.push(begin.elapsed());
     }
+    took
+}
+
+/// What a pool of connections does: every write takes the lock for itself,
+/// and who finds it taken sleeps and tries again.
+fn pooled(path: &std::path::Path) -> Vec<Duration> {
+    let connect = || {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.busy_timeout(Duration::from_secs(60)).unwrap();
+        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+                       CREATE TABLE IF NOT EXISTS t (id BLOB PRIMARY KEY, body BLOB)";
+        connection.execute_batch(pragmas).unwrap();
+        connection
+    };
+    drop(connect());
+    let begin = Instant::now();
+    let took: Vec<Duration> = std::thread::scope(|scope| {
+        let write = || {
+            let connection = connect();
+            let insert = |_| {
+                let begin = Instant::now();
+                let id = uuid::Uuid::now_v7();
+                connection
+                    .prepare_cached("INSERT INTO t VALUES (?, ?)")
+                    .unwrap()
+                    .execute((&id.as_bytes()[..], &[7_u8; 500][..]))
+                    .unwrap();
+                begin.elapsed()
+            };
+            (0..50).map(insert).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(write)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    println!("    {:.0} per second", took.len() as f64 / begin.elapsed().as_secs_f64());
     took
 }
 

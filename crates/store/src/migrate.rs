@@ -134,8 +134,6 @@ fn range(known: &[Migration]) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
-
     use super::*;
 
     const KNOWN: &[Migration] = &[

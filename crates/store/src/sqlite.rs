@@ -2,15 +2,18 @@
 
 mod accounts;
 mod attempts;
+mod cells;
 mod deployments;
 mod events;
 mod files;
 mod functions;
 mod idempotency;
+mod log;
 mod migrate;
 mod operator;
 mod readers;
 mod rows;
+mod task_rows;
 mod tasks;
 mod writer;
 

@@ -37,8 +37,6 @@ fn unusable(found: &'static str, expected: &'static str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
-
     use super::*;
 
     #[test]

@@ -31,8 +31,6 @@ fn precedence(a: &Version, b: &Version) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
-
     use super::*;
 
     fn versions(texts: &[&str]) -> Vec<Version> {

@@ -11,7 +11,8 @@ use serde_json::json;
 use super::events;
 use super::files::store_artifacts;
 use super::rows::{Cells, Db, Failure, Json, JsonOrNull, bind, only};
-use super::tasks::{TASK, ended, inputs, parts, task};
+use super::task_rows::{TASK, inputs, parts, task};
+use super::tasks::ended;
 use crate::operator::{Queued, Reaped};
 use crate::tasks::{Claim, Ending, Finished, InputsRef, Lease, Outcome, Task};
 
@@ -116,7 +117,7 @@ pub(super) fn renew(db: &Db<'_>, lease: &Lease, until: Timestamp) -> Result<bool
 /// Takes a task back from a worker that is lost.
 pub(super) fn lose(db: &Db<'_>, lease: Lease) -> Result<Reaped, Failure> {
     let sql = format!("SELECT {TASK} FROM tasks WHERE company_id = ? AND id = ?");
-    let lost = db.one(&sql, bind![lease.company, lease.task], |cells| task(cells))?;
+    let lost = db.one(&sql, bind![lease.company, lease.task], task)?;
     let Some((task, _)) = lost else {
         return Err(Failure::Content(format!("expected task {}, found none", lease.task)));
     };

@@ -221,7 +221,7 @@ async fn a_dead_workers_task_is_taken_over(world: World) {
     let reaped = world.store.reap(10).await.unwrap();
     assert_eq!((reaped[0].lease, reaped[0].state), (lease, State::Queued));
     let queued = reaped[0].queued.clone().unwrap();
-    assert_eq!(world.store.queued(None, 10).await.unwrap(), [queued.clone()]);
+    assert_eq!(world.store.queued(None, 10).await.unwrap(), std::slice::from_ref(&queued));
     assert_eq!((queued.next_attempt, queued.available_at), (2, world.now()));
     assert_eq!(world.store.earliest_lease().await.unwrap(), None);
     world.claim(&tenant, lease.task, 2).await;
