@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "3:34 /priority: the field `priority` stands twice",
+                "3:35 /priority: the field `priority` stands twice",
                 "3:15 /priority: expected an integer, found \"high\"",
                 "2:13 /inptus: unknown field `inptus`; did you mean `inputs`?",
             ]

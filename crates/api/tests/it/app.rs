@@ -13,12 +13,12 @@ use domain::task::Measured;
 use domain::{Digest, Fault, WorkerId};
 use engine::store::functions::Version;
 use engine::store::sqlite;
-use engine::{Builder, Built, End, Engine, EnvironmentWanted, Report};
+use engine::{BuildLog, Builder, Built, End, Engine, EnvironmentWanted, Report};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
 /// A function that adds nothing: any inputs, any outputs.
-pub const FREE: &str = r#"{"type": "object"}"#;
+pub(crate) const FREE: &str = r#"{"type": "object"}"#;
 
 /// A builder without a package index: environments stand by themselves.
 struct Ready;
@@ -28,7 +28,7 @@ impl Builder for Ready {
     async fn environment(
         &self,
         wanted: EnvironmentWanted,
-        log: Box<dyn Fn(&str) + Send + Sync>,
+        log: BuildLog,
     ) -> Result<Built, Vec<Fault>> {
         log("nothing to build");
         Ok(Built {
@@ -46,41 +46,41 @@ impl Builder for Ready {
 }
 
 /// The application, alive as long as this value.
-pub struct App {
-    pub engine: Engine,
-    pub api: Api,
+pub(crate) struct App {
+    pub(crate) engine: Engine,
+    pub(crate) api: Api,
     /// The token of the platform's administrator.
-    pub admin: String,
-    pub worker: WorkerId,
+    pub(crate) admin: String,
+    pub(crate) worker: WorkerId,
     _folder: tempfile::TempDir,
 }
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!("{} is not JSON ({error}): {:?}", self.status, self.body)
         })
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Fails unless this is the problem `code`.
     #[track_caller]
-    pub fn problem(&self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         let problem = self.json();
         assert_eq!((self.status.as_u16(), &problem["code"]), (status, &code.into()), "{problem:#}");
@@ -88,22 +88,22 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
         self
     }
 }
 
 impl App {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Settings::default()).await
     }
 
-    pub async fn with_limits(limits: Limits) -> Self {
+    pub(crate) async fn with_limits(limits: Limits) -> Self {
         Self::with(Settings { limits, ..Settings::default() }).await
     }
 
-    pub async fn with(settings: Settings) -> Self {
+    pub(crate) async fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn domain::Clock> = Arc::new(domain::clock::System);
         let store = sqlite::open(
@@ -127,22 +127,22 @@ impl App {
     }
 
     /// Sends a request as it is.
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.api.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    pub async fn get(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
         self.send(request(Method::GET, token, path).body(Body::empty()).unwrap()).await
     }
 
-    pub async fn delete(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, token: &str, path: &str) -> Answer {
         self.send(request(Method::DELETE, token, path).body(Body::empty()).unwrap()).await
     }
 
-    pub async fn post(&self, token: &str, path: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post(&self, token: &str, path: &str, body: impl Into<Body>) -> Answer {
         let request = request(Method::POST, token, path)
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.into());
@@ -150,7 +150,7 @@ impl App {
     }
 
     /// Sends a POST under an idempotency key.
-    pub async fn post_once(&self, token: &str, key: &str, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post_once(&self, token: &str, key: &str, path: &str, body: &str) -> Answer {
         let request = request(Method::POST, token, path)
             .header(header::CONTENT_TYPE, "application/json")
             .header("idempotency-key", key)
@@ -159,7 +159,7 @@ impl App {
     }
 
     /// A company, and the token of its administrator.
-    pub async fn company(&self, name: &str) -> (String, String) {
+    pub(crate) async fn company(&self, name: &str) -> (String, String) {
         let body = format!(r#"{{"name": "{name}"}}"#);
         let created = self.post(&self.admin, "/companies", body).await.expect(201).json();
         let id = created["company"]["company_id"].as_str().unwrap().to_owned();
@@ -167,12 +167,12 @@ impl App {
     }
 
     /// Deploys a function with this schema, and waits for it.
-    pub async fn deploy(&self, token: &str, name: &str, schema: &str) -> Answer {
+    pub(crate) async fn deploy(&self, token: &str, name: &str, schema: &str) -> Answer {
         self.upload(token, "/functions?wait=60", archive(name, schema)).await
     }
 
     /// Sends an archive as the body itself.
-    pub async fn upload(&self, token: &str, path: &str, archive: Vec<u8>) -> Answer {
+    pub(crate) async fn upload(&self, token: &str, path: &str, archive: Vec<u8>) -> Answer {
         let request = request(Method::POST, token, path)
             .header(header::CONTENT_TYPE, "application/zip")
             .body(Body::from(archive));
@@ -180,7 +180,7 @@ impl App {
     }
 
     /// Runs the next task as a worker would: `run` gets the exact inputs.
-    pub async fn work(&self, run: impl FnOnce(&[u8]) -> End) {
+    pub(crate) async fn work(&self, run: impl FnOnce(&[u8]) -> End) {
         let want = broker::Want { allow_long: true };
         let work = self.engine.next(self.worker, want).await.unwrap().unwrap();
         let end = run(&work.inputs);
@@ -190,12 +190,12 @@ impl App {
 }
 
 /// A result of exactly these bytes.
-pub fn result(json: impl Into<Bytes>) -> End {
-    End::Result { json: json.into(), non_finite: Vec::new(), files: Vec::new() }
+pub(crate) fn result(json: impl Into<Bytes>) -> End {
+    End::Result { json: json.into(), non_finite: Vec::new() }
 }
 
 /// A request with a token; an empty token sends none.
-pub fn request(method: Method, token: &str, path: &str) -> axum::http::request::Builder {
+pub(crate) fn request(method: Method, token: &str, path: &str) -> axum::http::request::Builder {
     let request = Request::builder().method(method).uri(path);
     match token {
         "" => request,
@@ -204,7 +204,7 @@ pub fn request(method: Method, token: &str, path: &str) -> axum::http::request::
 }
 
 /// The archive of a function with this inputs schema.
-pub fn archive(name: &str, schema: &str) -> Vec<u8> {
+pub(crate) fn archive(name: &str, schema: &str) -> Vec<u8> {
     let manifest = format!(
         "version: \"1.0\"\nmetadata:\n  name: {name}\n  tags: [demo]\nio:\n  inputs_schema: {schema}\n"
     );
@@ -216,7 +216,7 @@ pub fn archive(name: &str, schema: &str) -> Vec<u8> {
 }
 
 /// A form with one file.
-pub fn form(field: &str, name: &str, content: &[u8]) -> (String, Vec<u8>) {
+pub(crate) fn form(field: &str, name: &str, content: &[u8]) -> (String, Vec<u8>) {
     let boundary = "----mecapy-test";
     let head = format!(
         "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
