@@ -1,47 +1,75 @@
 //! What people read when their requirements can't be installed.
 
-use environment::{Error, Log};
+use domain::manifest::PythonVersion;
+use environment::{Error, Interpreters, Log};
 use test_support::wheels::{Index, Wheel};
 
-use crate::fixture::{Fixture, on, told};
+use crate::fixture::{Fixture, request, told};
 
 async fn refused(fixture: &Fixture, requirements: &[&str]) -> Error {
     let environments = fixture.open().await;
-    environments.lock(&on("3.12", requirements), &Log::silent()).await.unwrap_err()
+    environments.lock(&request(requirements), &Log::silent()).await.unwrap_err()
+}
+
+/// The interpreters of this machine, as the requests above meet them.
+async fn interpreters(fixture: &Fixture) -> (PythonVersion, Interpreters) {
+    let found = Interpreters::discover(&fixture.settings.pythons).await;
+    (found.default().unwrap().minor, found)
 }
 
 #[tokio::test]
 async fn a_version_without_a_wheel_names_those_that_would_do() {
-    let error = refused(&Fixture::with_pypi(), &["numpy==1.24.0"]).await;
+    let fixture = Fixture::with_pypi();
+    let (python, found) = interpreters(&fixture).await;
+    // The first NumPy with a wheel for each Python, and one before it with
+    // the Pythons that it has wheels for.
+    let (pin, next, others) = match python.minor() {
+        9 => ("1.18.0", "1.19.3", vec![]),
+        10 => ("1.20.0", "1.21.2", vec!["3.9"]),
+        11 => ("1.22.0", "1.23.2", vec!["3.9", "3.10"]),
+        12 => ("1.24.0", "1.26.0", vec!["3.9", "3.10", "3.11"]),
+        _ => ("1.26.0", "2.1.0", vec!["3.9", "3.10", "3.11", "3.12"]),
+    };
+    let error = refused(&fixture, &[&format!("numpy=={pin}")]).await;
     assert!(error.is_the_authors());
     let (code, en, fr) = told(&error).remove(0);
     assert_eq!(code, "requirement_no_wheel");
-    assert!(
-        en.starts_with(
-            "there is no wheel of `numpy==1.24.0` for Python 3.12; those that can be installed on \
-             3.12 go from 1.26.0 to "
-        ) && en.ends_with(
-            ", the next one is 1.26.0; `numpy==1.24.0` can be installed with \
-             `runtime.python_version` 3.9, 3.10 or 3.11"
-        ),
-        "{en}"
+    let starts = format!(
+        "there is no wheel of `numpy=={pin}` for Python {python}; those that can be installed on \
+         {python} go from {next} to "
     );
-    assert!(
-        fr.starts_with(
-            "il n'y a pas de wheel de `numpy==1.24.0` pour Python 3.12 ; celles installables sur \
-             3.12 vont de 1.26.0 à "
-        ) && fr.ends_with(
-            ", la suivante est 1.26.0 ; `numpy==1.24.0` est installable avec \
-             `runtime.python_version` 3.9, 3.10 ou 3.11"
-        ),
-        "{fr}"
+    assert!(en.starts_with(&starts) && en.contains(&format!(", the next one is {next}")), "{en}");
+    let starts = format!(
+        "il n'y a pas de wheel de `numpy=={pin}` pour Python {python} ; celles installables sur \
+         {python} vont de {next} à "
     );
+    assert!(fr.starts_with(&starts) && fr.contains(&format!(", la suivante est {next}")), "{fr}");
+    let others: Vec<&str> =
+        others.into_iter().filter(|minor| found.get(minor.parse().unwrap()).is_ok()).collect();
+    if let Some((last, before)) = others.split_last() {
+        let list = |or: &str| match before {
+            [] => (*last).to_owned(),
+            _ => format!("{} {or} {last}", before.join(", ")),
+        };
+        let ends = format!(
+            "; `numpy=={pin}` can be installed with `runtime.python_version` {}",
+            list("or")
+        );
+        assert!(en.ends_with(&ends), "{en}");
+        let ends = format!(
+            " ; `numpy=={pin}` est installable avec `runtime.python_version` {}",
+            list("ou")
+        );
+        assert!(fr.ends_with(&ends), "{fr}");
+    }
 }
 
 #[tokio::test]
 async fn every_requirement_at_fault_is_reported_with_its_position() {
     let requirements = ["six", "docopt", "numpy==99.0", "mecapy-no-such-package", "math"];
-    let error = refused(&Fixture::with_pypi(), &requirements).await;
+    let fixture = Fixture::with_pypi();
+    let (python, _) = interpreters(&fixture).await;
+    let error = refused(&fixture, &requirements).await;
     let Error::Requirements { problems } = &error else { panic!("{error:?}") };
     let positions: Vec<_> = problems.iter().map(|problem| problem.requirement).collect();
     assert_eq!(positions, [Some(1), Some(2), Some(3), Some(4)]);
@@ -62,8 +90,16 @@ async fn every_requirement_at_fault_is_reported_with_its_position() {
     );
     let (code, en, fr) = &told[1];
     assert_eq!(code, "requirement_no_version");
-    assert!(en.starts_with("there is no version `numpy==99.0` on the package index; those that can be installed on 3.12 go from 1.26.0 to "), "{en}");
-    assert!(fr.starts_with("il n'y a pas de version `numpy==99.0` sur l'index ; celles installables sur 3.12 vont de 1.26.0 à "), "{fr}");
+    let starts = format!(
+        "there is no version `numpy==99.0` on the package index; those that can be installed on \
+         {python} go from "
+    );
+    assert!(en.starts_with(&starts), "{en}");
+    let starts = format!(
+        "il n'y a pas de version `numpy==99.0` sur l'index ; celles installables sur {python} \
+         vont de "
+    );
+    assert!(fr.starts_with(&starts), "{fr}");
     assert_eq!(
         told[2],
         (
@@ -86,8 +122,7 @@ fn index() -> Index {
         Wheel::new("new_app", "1.0").requires("core>=2"),
         Wheel::new("new_app", "0.9").requires("core"),
         Wheel::new("broken", "1.0").requires("absent>=1"),
-        Wheel::new("elsewhere", "1.0").tag("cp39-cp39-manylinux_2_17_x86_64"),
-        Wheel::new("windows", "1.0").tag("cp312-cp312-win_amd64"),
+        Wheel::new("windows", "1.0").tag("py3-none-win_amd64"),
     ])
     .unwrap()
 }
@@ -132,14 +167,27 @@ async fn a_dependency_that_can_not_be_had_is_named() {
 async fn a_wheel_for_another_python_or_machine_is_not_called_a_source_package() {
     let index = index();
     let fixture = Fixture::with_index(&index);
+    let (python, found) = interpreters(&fixture).await;
+    let other = found.found().iter().map(|other| other.minor).find(|minor| *minor != python);
+    let tag = other.map_or(8, PythonVersion::minor);
+    index.add(&Wheel::new("elsewhere", "1.0").tag(&format!("cp3{tag}-cp3{tag}-linux_x86_64")));
+    let rest = match other {
+        Some(other) => {
+            format!("`elsewhere` can be installed with `runtime.python_version` {other}")
+        }
+        None => "require another package".to_owned(),
+    };
     assert_eq!(
         told(&refused(&fixture, &["elsewhere"]).await)[0].1,
-        "no version of `elsewhere` has a wheel for Python 3.12 on this machine; `elsewhere` can \
-         be installed with `runtime.python_version` 3.9"
+        format!(
+            "no version of `elsewhere` has a wheel for Python {python} on this machine; {rest}"
+        )
     );
     assert_eq!(
         told(&refused(&fixture, &["windows"]).await)[0].2,
-        "aucune version de `windows` n'a de wheel pour Python 3.12 sur cette machine ; choisissez \
-         un autre paquet"
+        format!(
+            "aucune version de `windows` n'a de wheel pour Python {python} sur cette machine ; \
+             choisissez un autre paquet"
+        )
     );
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use environment::{COMPILE_SCRIPT, CompileBytecode, CompileJob, Log};
+use environment::{COMPILE_SCRIPT, CompileBytecode, CompileJob};
 use test_support::wheels::Wheel;
 
 use crate::fixture::{Fixture, lock, watched};
@@ -32,7 +32,7 @@ impl CompileBytecode for OnTheHost {
 
 #[tokio::test]
 async fn a_pth_file_that_writes_a_file_never_gets_to_write_it() {
-    let fixture = Fixture::with_wheels();
+    let mut fixture = Fixture::with_wheels();
     let trace = fixture.folder.path().join("executed");
     let write = format!("open({:?}, 'a').write('x')", trace.display().to_string());
     Wheel::new("evil", "1.0")
@@ -52,9 +52,8 @@ async fn a_pth_file_that_writes_a_file_never_gets_to_write_it() {
     let lock = lock(&environments, &["evil"]).await;
     let built = environments.build(&lock, &compiler, &log).await.unwrap();
     // A second one finds the first in uv's cache, another path through uv.
-    let other =
-        environments.lock(&crate::fixture::on("3.11", &["evil"]), &Log::silent()).await.unwrap();
-    environments.build(&other, &compiler, &log).await.unwrap();
+    fixture.settings.root = fixture.folder.path().join("elsewhere");
+    fixture.open().await.build(&lock, &compiler, &log).await.unwrap();
 
     assert!(!trace.exists(), "code of the wheel ran on the host");
     assert!(built.site.join("evil.pth").exists(), "the test is about a file that is there");
