@@ -1,0 +1,41 @@
+# Everything is built in the release profile: what is tested is what is
+# shipped, and nothing is compiled twice on a small machine.
+# `make help` lists the targets.
+
+CARGO ?= cargo
+MECAPY := target/release/mecapy
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check test-all bench generate tools
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+tools: ## Install what building and testing need and what is missing
+	@scripts/install-tools
+
+build: tools ## The program, at target/release/mecapy
+	$(CARGO) build --release --package mecapy
+
+demo: ## Install, build, start, deploy the examples, run one, serve until Ctrl-C
+	@scripts/demo
+
+test: tools ## Every test, on real parts
+	$(CARGO) test --release --workspace
+	python3 scripts/test_runner.py
+	$(CARGO) build --release --package mecapy
+	scripts/test-examples $(MECAPY)
+
+check: tools ## Formatting, lints, documentation and checks of the repository
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --document-private-items
+	$(CARGO) xtask check
+
+test-all: check test bench ## Everything, the slow parts too
+
+bench: build ## Measure on this machine and write docs/benchmarks.md
+	benches/run $(MECAPY)
+
+generate: ## Write the generated pages anew
+	$(CARGO) xtask generate
