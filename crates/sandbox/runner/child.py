@@ -31,6 +31,10 @@ _NETWORK_EVENTS = frozenset(
 )
 
 
+# Filled by the template, which imports the jobs before the first fork.
+jobs = {}
+
+
 def main(fds):
     """Runs in the forked child and never returns."""
     try:
@@ -40,6 +44,7 @@ def main(fds):
         header, body = receive_job()
         if header is not None:
             work(header, body)
+            os._exit(0)
     except BaseException:
         # Nobody is left to tell but the log.
         traceback.print_exc()
@@ -130,15 +135,8 @@ def read_exactly(length):
 def work(header, body):
     blas.raise_threads(header["cpu_cores"])
     os.chdir("/code")
-    job = header["job"]
-    if job == "calculate":
-        from mecapy_runner import calculate as module
-    elif job == "compile":
-        from mecapy_runner import bytecode as module
-    else:
-        from mecapy_runner import unit_tests as module
     sys.stdout.reconfigure(line_buffering=True)
-    module.run(header, body)
+    jobs[header["job"]](header, body)
 
 
 def progress(step, total=None, message=None):

@@ -17,7 +17,7 @@ import os  # noqa: E402
 import socket  # noqa: E402
 from array import array  # noqa: E402
 
-from mecapy_runner import blas, child, kernel  # noqa: E402
+from mecapy_runner import blas, bytecode, calculate, child, kernel, unit_tests  # noqa: E402
 
 sys.path.remove("/runner")
 
@@ -32,6 +32,7 @@ def main():
     sys.path.extend(boot["packages"])
     sys.argv = ["handler.py"]
     kernel.prepare(boot)
+    child.jobs.update(compile=bytecode.run, calculate=calculate.run, pytest=unit_tests.run)
     child.offer_module()
     control.send(
         json.dumps({"booted": {"protocol": 1, "python": sys.version.split()[0]}}).encode()

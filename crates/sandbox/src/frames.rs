@@ -86,7 +86,12 @@ impl Frames {
                 return Ok(frame);
             }
             self.pipe.readable().await.map_err(|_| Broken::Ended)?;
-            self.read()?;
+            self.buffer.reserve(READ_BYTES);
+            match self.pipe.try_read_buf(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Err(Broken::Ended),
+            }
         }
     }
 
@@ -96,20 +101,13 @@ impl Frames {
             if let Some(frame) = take(&mut self.buffer, self.body_limit)? {
                 return Ok(Some(frame));
             }
-            if !self.read()? {
-                return Ok(None);
+            // Not through tokio, which may not have noticed the data yet.
+            self.buffer.reserve(READ_BYTES);
+            match rustix::io::read(&self.pipe, rustix::buffer::spare_capacity(&mut self.buffer)) {
+                Ok(1..) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(None),
+                Ok(0) | Err(_) => return Err(Broken::Ended),
             }
-        }
-    }
-
-    /// Reads what is there; false when there is nothing.
-    fn read(&mut self) -> Result<bool, Broken> {
-        self.buffer.reserve(READ_BYTES);
-        match self.pipe.try_read_buf(&mut self.buffer) {
-            Ok(0) => Err(Broken::Ended),
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(_) => Err(Broken::Ended),
         }
     }
 }

@@ -347,7 +347,8 @@ async fn forward(pipe: &pipe::Receiver, stream: Stream, sink: &Sink) -> bool {
 fn drain(pipe: &pipe::Receiver, stream: Stream, sink: &Sink) {
     let mut chunk = [0; 4096];
     let mut left = LOG_CHUNK * 4;
-    while let Ok(length @ 1..) = pipe.try_read(&mut chunk) {
+    // Not through tokio, which may not have noticed the data yet.
+    while let Ok(length @ 1..) = rustix::io::read(pipe, &mut chunk) {
         sink.log(stream, &chunk[..length]);
         left = left.saturating_sub(length);
         if left == 0 {

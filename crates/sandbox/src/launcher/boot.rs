@@ -32,7 +32,7 @@ const INNER_ID: u32 = 1000;
 /// Python is told to read no site configuration, so that no `.pth` file of a
 /// wheel is ever executed, and to write no bytecode.
 const PYTHON_FLAGS: [&str; 5] = ["-I", "-S", "-B", "-X", "utf8=1"];
-const ENVIRONMENT: [&str; 10] = [
+const ENVIRONMENT: [&str; 11] = [
     "HOME=/tmp",
     "LANG=C.UTF-8",
     "MPLBACKEND=Agg",
@@ -41,6 +41,9 @@ const ENVIRONMENT: [&str; 10] = [
     "NUMEXPR_NUM_THREADS=1",
     "OMP_NUM_THREADS=1",
     "OPENBLAS_NUM_THREADS=1",
+    // Idle threads of OpenBLAS sleep at once; by default each spins for
+    // milliseconds, in every run.
+    "OPENBLAS_THREAD_TIMEOUT=4",
     "PATH=/usr/bin:/bin",
     "TMPDIR=/tmp",
 ];
