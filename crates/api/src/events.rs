@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use domain::{Text, Timestamp};
@@ -20,6 +20,8 @@ use crate::problem::{Code, Problem};
 
 /// How often an idle stream shows that it lives; proxies close silent ones.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a stream that is taken up again may take to say that it is over.
+const LOOK_AHEAD: Duration = Duration::from_millis(100);
 /// Tells nginx to pass events on as they come.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -58,11 +60,19 @@ struct Told<'a> {
 }
 
 /// The updates as an answer that ends with the stream, or when the server
-/// stops.
-pub(crate) fn stream(
+/// stops. Where the caller has seen everything already it is 204, which tells
+/// a browser not to come back.
+pub(crate) async fn stream(
     updates: impl Stream<Item = Result<Update, engine::Error>> + Send + 'static,
+    LastSeen(seq): LastSeen,
     app: &App,
 ) -> Response {
+    let mut updates = Box::pin(updates.peekable());
+    if seq > 0
+        && let Ok(None) = tokio::time::timeout(LOOK_AHEAD, updates.as_mut().peek()).await
+    {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let events = updates
         .map(|update| {
             update.map_err(|error| tracing::error!(%error, "a stream of events broke off"))

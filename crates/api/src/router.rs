@@ -95,7 +95,7 @@ pub(crate) fn router(app: App) -> Result<Router, Error> {
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn(frame))
-        .layer(cors)
+        .layer(tower::util::option_layer(cors))
         .with_state(app))
 }
 
@@ -128,9 +128,9 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// Pages of other origins are kept out unless the operator names them.
-fn cors(settings: &Arc<Settings>) -> Result<CorsLayer, Error> {
+fn cors(settings: &Arc<Settings>) -> Result<Option<CorsLayer>, Error> {
     if settings.cors_origins.is_empty() {
-        return Ok(CorsLayer::new());
+        return Ok(None);
     }
     let origins = settings.cors_origins.iter().map(|origin| {
         // A wildcard would let any page that knows a token use it.
@@ -142,7 +142,7 @@ fn cors(settings: &Arc<Settings>) -> Result<CorsLayer, Error> {
             _ => Err(Error::Origin(origin.clone())),
         }
     });
-    Ok(CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins.collect::<Result<Vec<_>, _>>()?)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
@@ -154,5 +154,6 @@ fn cors(settings: &Arc<Settings>) -> Result<CorsLayer, Error> {
             REQUEST_ID,
         ])
         .expose_headers([header::LOCATION, header::RETRY_AFTER, header::ETAG, REQUEST_ID])
-        .max_age(std::time::Duration::from_secs(3600)))
+        .max_age(std::time::Duration::from_secs(3600));
+    Ok(Some(layer))
 }

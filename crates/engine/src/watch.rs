@@ -8,6 +8,7 @@ use domain::permission::Principal;
 use domain::{DeploymentId, TaskId};
 use futures_util::{Stream, stream};
 use serde_json::Value;
+use store::deployments::Status;
 use store::events::Event;
 use uuid::Uuid;
 
@@ -48,8 +49,8 @@ impl Engine {
         id: TaskId,
         seq: i64,
     ) -> Result<impl Stream<Item = Result<Update, Error>> + Send + use<>, Error> {
-        self.task(who, id).await?;
-        Ok(self.watch(who, id.0, seq))
+        let ended = self.task(who, id).await?.task.state.is_final();
+        Ok(self.watch(who, id.0, seq, ended))
     }
 
     /// The same for a deployment.
@@ -59,8 +60,8 @@ impl Engine {
         id: DeploymentId,
         seq: i64,
     ) -> Result<impl Stream<Item = Result<Update, Error>> + Send + use<>, Error> {
-        self.deployment(who, id).await?;
-        Ok(self.watch(who, id.0, seq))
+        let ended = self.deployment(who, id).await?.status != Status::Running;
+        Ok(self.watch(who, id.0, seq, ended))
     }
 
     fn watch(
@@ -68,6 +69,7 @@ impl Engine {
         who: &Principal,
         resource: Uuid,
         seq: i64,
+        ended: bool,
     ) -> impl Stream<Item = Result<Update, Error>> + Send + use<> {
         let topic = Topic { company: who.company, resource };
         let watch = Watch {
@@ -79,6 +81,7 @@ impl Engine {
             told: VecDeque::new(),
             stale: true,
             last: false,
+            ended,
         };
         stream::try_unfold(watch, |mut watch| async move {
             Ok(watch.next().await?.map(|update| (update, watch)))
@@ -96,6 +99,9 @@ struct Watch {
     stale: bool,
     /// Whether the last event was told.
     last: bool,
+    /// Whether everything had happened before the watch began, so that a
+    /// watcher who saw the last event already is told that nothing comes.
+    ended: bool,
 }
 
 impl Watch {
@@ -117,6 +123,9 @@ impl Watch {
                 self.told = events.into();
                 if !self.told.is_empty() {
                     continue;
+                }
+                if self.ended {
+                    return Ok(None);
                 }
             }
             tokio::select! {

@@ -92,7 +92,7 @@ impl JsonBody {
             Err(error) => {
                 let reason = error.to_string();
                 let reason = reason.split(" at line ").next().unwrap_or(&reason);
-                return Err(malformed(place::of_error(text, &error), reason, reason));
+                return Err(malformed(place::of_error(text, &error), reason, french(reason)));
             }
         };
         let taken = vec![false; entries.len()];
@@ -110,6 +110,36 @@ fn malformed((line, column): (u32, u32), en: &str, fr: &str) -> Problem {
     );
     let fault = Fault::error("json_syntax", Text::new(en, fr)).at(line, column);
     Problem::new(Code::MalformedJson, detail).with_faults(vec![fault])
+}
+
+/// What is wrong with JSON, in French; the parser's own words where they are
+/// new.
+fn french(reason: &str) -> &str {
+    match reason {
+        "EOF while parsing a list" => "fin du texte dans une liste",
+        "EOF while parsing an object" => "fin du texte dans un objet",
+        "EOF while parsing a string" => "fin du texte dans une chaîne",
+        "EOF while parsing a value" => "fin du texte à la place d'une valeur",
+        "expected `:`" => "`:` attendu",
+        "expected `,` or `]`" => "`,` ou `]` attendu",
+        "expected `,` or `}`" => "`,` ou `}` attendu",
+        "expected ident" => "`true`, `false` ou `null` attendu",
+        "expected value" => "valeur attendue",
+        "expected `\"`" => "`\"` attendu",
+        "invalid escape" => "séquence d'échappement invalide",
+        "invalid number" => "nombre invalide",
+        "number out of range" => "nombre hors limites",
+        "invalid unicode code point" => "point de code Unicode invalide",
+        "control character (\\u0000-\\u001F) found while parsing a string" => {
+            "caractère de contrôle (\\u0000-\\u001F) dans une chaîne"
+        }
+        "key must be a string" => "une clé doit être une chaîne",
+        "lone leading surrogate in hex escape" => "demi-codet isolé dans une séquence \\u",
+        "trailing comma" => "virgule de trop",
+        "trailing characters" => "texte de trop après la valeur",
+        "unexpected end of hex escape" => "séquence \\u inachevée",
+        other => other,
+    }
 }
 
 fn refused(faults: Vec<Fault>) -> Problem {

@@ -74,13 +74,22 @@ impl<'a> FaultBody<'a> {
     }
 }
 
+/// Whether the HTTP library refused the request in its own words. A handler
+/// that answers JSON with such a status, as `/health` does, means it.
+fn refused(response: &Response) -> bool {
+    let status = response.status();
+    let media = response.headers().get(header::CONTENT_TYPE);
+    (status.is_client_error() || status.is_server_error())
+        && media.is_none_or(|media| media != "application/json")
+}
+
 /// Writes the body of a problem into its answer, in place. An error that the
 /// HTTP library answered by itself becomes a problem here too.
 pub(crate) fn write(response: &mut Response, context: &Context) {
     let status = response.status();
     let problem = match response.extensions_mut().remove::<Arc<Problem>>() {
         Some(problem) => problem,
-        None if status.is_client_error() || status.is_server_error() => {
+        None if refused(response) => {
             let code = Code::of_status(status);
             let title = |lang| format!("{}.", code.title(lang));
             let detail = domain::Text::new(title(domain::Lang::En), title(domain::Lang::Fr));

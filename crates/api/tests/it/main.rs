@@ -12,5 +12,6 @@ mod idempotency;
 mod limits;
 mod problems;
 mod serving;
+mod speed;
 mod tasks;
 mod tenants;

@@ -184,7 +184,7 @@ async fn a_stream_taken_up_after_the_last_event_ends() {
             .body(axum::body::Body::empty());
     let waited = app.send(request.unwrap());
     let ended = tokio::time::timeout(std::time::Duration::from_secs(10), waited).await;
-    assert_eq!(ended.unwrap().text(), "");
+    assert_eq!(ended.unwrap().expect(204).text(), "");
 }
 
 #[tokio::test]

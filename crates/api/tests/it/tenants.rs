@@ -28,7 +28,7 @@ async fn what_belongs_to_another_company_answers_as_what_does_not_exist() {
         ("GET", "/functions/{}/versions", "acme:secret-sauce@0.1.0", "acmo:secret-sauce@0.1.0"),
         ("GET", "/functions/{}/archive", function, nobody),
         ("POST", "/functions/{}/execute", function, nobody),
-        ("POST", "/functions/{}/execute", "acme:secret-sauce", "acme:other"),
+        ("POST", "/functions/{}/execute", "acme:secret-sauce", "acme:secret-sauze"),
         ("DELETE", "/functions/{}", function, nobody),
         ("GET", "/deployments/{}", deployment, nobody),
         ("GET", "/deployments/{}/events", deployment, nobody),

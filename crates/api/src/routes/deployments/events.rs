@@ -19,16 +19,19 @@ use crate::problem::Problem;
         ("id" = Uuid, Path, description = "The deployment's id"),
         ("Last-Event-ID" = Option<i64>, Header, description = "Goes on after this event"),
     ),
-    responses((status = 200, description = "The events", content_type = "text/event-stream", body = String)),
+    responses(
+        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        (status = 204, description = "Nothing comes after the event seen last"),
+    ),
 )]
 pub(crate) async fn events(
     State(app): State<App>,
     Caller(who): Caller,
     Id(id): Id<DeploymentId>,
-    LastSeen(seq): LastSeen,
+    seen: LastSeen,
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let updates = app.engine.watch_deployment(&who, id, seq).await?;
-    Ok(stream(updates, &app))
+    let updates = app.engine.watch_deployment(&who, id, seen.0).await?;
+    Ok(stream(updates, seen, &app).await)
 }
