@@ -65,3 +65,27 @@ codes! {
     OUTPUT_VIOLATION = "output_violation", "Warning: a value violates the outputs' schema.";
     OUTPUT_NON_FINITE = "output_non_finite", "Warning: a number of the result is NaN or infinite.";
 }
+
+/// The documentation page of all codes, `docs/archive-faults.md`.
+#[must_use]
+pub fn page() -> String {
+    let mut page = String::from(PAGE_HEAD);
+    for (code, meaning) in ALL {
+        page.push_str(&format!("| `{code}` | {meaning} |\n"));
+    }
+    page
+}
+
+const PAGE_HEAD: &str = "\
+# Faults of an archive and of inputs
+
+<!-- Generated from crates/package/src/code.rs by `package::code::page`; a test compares. -->
+
+A refused archive lists every fault at once. Each has a stable `code`, a `severity` (`error` refuses, \
+`warning` only tells), the `file`, `line`, `column` and `key` it is about, and a `message` in English \
+(`en`) and in French (`fr`) that says what was expected, what was found, and what to do. Faults of \
+inputs carry the JSON Pointer of the value as `key`.
+
+| code | meaning |
+|---|---|
+";

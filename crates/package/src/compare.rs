@@ -121,7 +121,10 @@ mod tests {
     #[test]
     fn only_listed_keys_are_compared_and_numbers_by_value() {
         assert!(differences(r#"{"a": 100}"#, r#"{"a": 100.0, "b": 1}"#, None, None).is_empty());
-        assert!(differences(r#"{"a": 1e2, "s": "x"}"#, r#"{"s": "x", "a": 100}"#, None, None).is_empty());
+        assert!(
+            differences(r#"{"a": 1e2, "s": "x"}"#, r#"{"s": "x", "a": 100}"#, None, None)
+                .is_empty()
+        );
         assert_eq!(differences(r#"{"a": {"b": 1}}"#, r#"{"a": {"c": 1}}"#, None, None), ["/a/b"]);
         assert_eq!(differences("[1, 2]", "[1]", None, None), [""]);
         assert_eq!(differences("1", "true", None, None), [""]);

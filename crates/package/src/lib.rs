@@ -20,7 +20,7 @@ mod template;
 pub use archive::{File, ignored, zip};
 pub use compare::{DEFAULT_REL_TOLERANCE, Difference, compare};
 pub use json::{Replacement, replace};
-pub use manifest::check_requirement;
+pub use manifest::{check_requirement, manifest_keys};
 pub use python::{Policy, UnknownPolicy, check_module};
 pub use read::{Package, Refused, read, read_dir};
 pub use schema::{CheckedInputs, FileRef, Schemas};

@@ -91,11 +91,7 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
 
 /// Compiles the schemas that the manifest's tree holds, even where other
 /// parts of the manifest are at fault.
-fn schemas(
-    file: &str,
-    base: &str,
-    root: Option<&source::Node>,
-) -> (Option<Schemas>, Vec<Fault>) {
+fn schemas(file: &str, base: &str, root: Option<&source::Node>) -> (Option<Schemas>, Vec<Fault>) {
     let io = root.and_then(|root| root.get("io"));
     let schema = |key: &str| {
         let node = &io?.node.get(key)?.node;
@@ -104,7 +100,10 @@ fn schemas(
     let Some(inputs) = schema("inputs_schema") else { return (None, Vec::new()) };
     let outputs = schema("outputs_schema");
     let (inputs_json, outputs_json) = (inputs.to_json(), outputs.map(source::Node::to_json));
-    let (schemas, problems) = Schemas::examine(&inputs_json, outputs_json.as_ref());
+    let (schemas, mut problems) = Schemas::examine(&inputs_json, outputs_json.as_ref());
+    if let Some(schemas) = &schemas {
+        problems.extend(schemas.check_defaults(&inputs_json));
+    }
     let faults = problems.into_iter().map(|problem| {
         let node = match problem.section {
             crate::schema::Section::Inputs => inputs,
@@ -133,12 +132,16 @@ fn test_cases(
         for fault in found {
             let pointer = fault.key.unwrap_or_default();
             let place = root.place(&format!("/quality/test_cases/{index}/inputs{pointer}"));
-            let key = format!("{base}quality.test_cases[{index}].inputs{}", pointer.replace('/', "."));
+            let key =
+                format!("{base}quality.test_cases[{index}].inputs{}", pointer.replace('/', "."));
             faults.push(
-                Fault::error(code::TEST_CASE_INPUTS, Text::new(
-                    format!("these inputs violate `io.inputs_schema`: {}", fault.message.en),
-                    format!("ces entrées violent `io.inputs_schema` : {}", fault.message.fr),
-                ))
+                Fault::error(
+                    code::TEST_CASE_INPUTS,
+                    Text::new(
+                        format!("these inputs violate `io.inputs_schema`: {}", fault.message.en),
+                        format!("ces entrées violent `io.inputs_schema` : {}", fault.message.fr),
+                    ),
+                )
                 .in_file(file)
                 .at(place.line, place.column)
                 .at_key(key),

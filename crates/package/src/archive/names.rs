@@ -61,9 +61,7 @@ pub(crate) fn faults_of(path: &str) -> Option<Fault> {
 fn reason(path: &str) -> Option<(&'static str, &'static str)> {
     let parts: Vec<&str> = path.split('/').collect();
     let drive = path.as_bytes().get(1) == Some(&b':');
-    let bidi = |c: char| {
-        matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
+    let bidi = |c: char| matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     Some(if path.contains('\0') {
         ("holds a NUL character", "contient un caractère NUL")
     } else if path.starts_with('/') || drive {
@@ -145,8 +143,20 @@ mod tests {
             assert_eq!(reason(good), None, "{good}");
         }
         for bad in [
-            "../x", "a/../x", "/etc/passwd", "C:\\x", "C:/x", "a\\b", "a\0b", "a//b", "./a", "",
-            "a\u{202E}yp.exe", "a\nb", &"a/".repeat(40), &"a".repeat(201),
+            "../x",
+            "a/../x",
+            "/etc/passwd",
+            "C:\\x",
+            "C:/x",
+            "a\\b",
+            "a\0b",
+            "a//b",
+            "./a",
+            "",
+            "a\u{202E}yp.exe",
+            "a\nb",
+            &"a/".repeat(40),
+            &"a".repeat(201),
         ] {
             assert!(reason(bad).is_some(), "{bad:?}");
         }
@@ -154,7 +164,9 @@ mod tests {
 
     #[test]
     fn by_products_of_tools_are_left_out() {
-        for path in ["__MACOSX/._handler.py", "a/.DS_Store", "__pycache__/h.cpython-312.pyc", ".git/config"] {
+        for path in
+            ["__MACOSX/._handler.py", "a/.DS_Store", "__pycache__/h.cpython-312.pyc", ".git/config"]
+        {
             assert!(ignored(path), "{path}");
         }
         assert!(!ignored("handler.py") && !ignored("data/git/x"));

@@ -57,15 +57,20 @@ fn inflate(
     let mut faults = Vec::new();
     let mut total = 0_u64;
     for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).map_err(|error| vec![broken(&error)])?;
-        let path = entry.name().map_err(|error| vec![broken(&error)])?.into_owned();
-        if entry.is_dir() || ignored(&path) {
+        let listed = archive.by_index_raw(index).map_err(|error| vec![broken(&error)])?;
+        let path = listed.name().map_err(|error| vec![broken(&error)])?.into_owned();
+        let passed_over = listed.is_dir() || ignored(&path);
+        drop(listed);
+        if passed_over {
             continue;
         }
+        let mut entry = archive.by_index(index).map_err(|error| vec![broken(&error)])?;
         let allowed = limits.archive_inflated_bytes - total;
         let mut content = Vec::new();
         match entry.by_ref().take(allowed + 1).read_to_end(&mut content) {
-            Ok(_) if content.len() as u64 > allowed => return Err(vec![too_large_inflated(limits)]),
+            Ok(_) if content.len() as u64 > allowed => {
+                return Err(vec![too_large_inflated(limits)]);
+            }
             Ok(_) => {}
             Err(error) => faults.push(damaged(&path, &error.to_string())),
         }
@@ -90,6 +95,10 @@ fn kind_fault(archive: &mut ZipArchive<Cursor<&[u8]>>, index: usize) -> Option<F
         Err(error) => return Some(broken(&error)),
     };
     let plain = name.strip_suffix('/').unwrap_or(&name);
+    // What is never opened may be anything, such as the links of a `.venv`.
+    if ignored(plain) {
+        return None;
+    }
     if let Some(fault) = names::faults_of(plain) {
         return Some(fault);
     }
@@ -112,8 +121,10 @@ fn kind_fault(archive: &mut ZipArchive<Cursor<&[u8]>>, index: usize) -> Option<F
             "is a device, pipe or socket; only regular files are accepted".to_owned(),
             "est un périphérique, un tube ou une prise ; seuls les fichiers ordinaires sont acceptés".to_owned(),
         )
-    } else if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated)
-    {
+    } else if !matches!(
+        entry.compression(),
+        CompressionMethod::Stored | CompressionMethod::Deflated
+    ) {
         let method = entry.compression();
         (
             code::ARCHIVE_COMPRESSION,
@@ -149,7 +160,8 @@ fn central_names(bytes: &[u8], most: u64) -> Vec<Vec<u8>> {
     // Bytes before the archive shift every offset, so it is found backwards.
     let Some(mut at) = end.checked_sub(size) else { return names };
     // Sixteen bits can't count a million entries; what is there is counted.
-    while names.len() as u64 <= most && bytes.get(at..).is_some_and(|rest| rest.starts_with(b"PK\x01\x02"))
+    while names.len() as u64 <= most
+        && bytes.get(at..).is_some_and(|rest| rest.starts_with(b"PK\x01\x02"))
     {
         let (Some(name), Some(extra), Some(comment)) =
             (word(at + 28, 2), word(at + 30, 2), word(at + 32, 2))
@@ -171,7 +183,9 @@ fn duplicates(mut names: Vec<Vec<u8>>) -> Vec<Fault> {
     let mut twice: Vec<String> = names
         .windows(2)
         .filter(|pair| pair[0] == pair[1])
-        .map(|pair| String::from_utf8_lossy(&pair[0]).chars().flat_map(char::escape_debug).collect())
+        .map(|pair| {
+            String::from_utf8_lossy(&pair[0]).chars().flat_map(char::escape_debug).collect()
+        })
         .collect();
     twice.dedup();
     twice.iter().take(20).map(|path| super::duplicate(path)).collect()
@@ -182,8 +196,12 @@ fn too_large(found: u64, limits: &Limits) -> Fault {
     Fault::error(
         code::ARCHIVE_TOO_LARGE,
         Text::new(
-            format!("the archive has {found} bytes, the limit is {limit}. Pass large data as an input file instead"),
-            format!("l’archive fait {found} octets, la limite est de {limit}. Passez plutôt les données volumineuses comme fichier d’entrée"),
+            format!(
+                "the archive has {found} bytes, the limit is {limit}. Pass large data as an input file instead"
+            ),
+            format!(
+                "l’archive fait {found} octets, la limite est de {limit}. Passez plutôt les données volumineuses comme fichier d’entrée"
+            ),
         ),
     )
 }
@@ -192,8 +210,12 @@ fn broken(error: &ZipError) -> Fault {
     Fault::error(
         code::ARCHIVE_UNREADABLE,
         Text::new(
-            format!("expected a ZIP archive, found something else or a damaged one ({error}). Make the ZIP anew, for example with `mecapy deploy DIR`"),
-            format!("une archive ZIP est attendue ; celle-ci n’en est pas une ou est endommagée ({error}). Refaites le ZIP, par exemple avec `mecapy deploy DOSSIER`"),
+            format!(
+                "expected a ZIP archive, found something else or a damaged one ({error}). Make the ZIP anew, for example with `mecapy deploy DIR`"
+            ),
+            format!(
+                "une archive ZIP est attendue ; celle-ci n’en est pas une ou est endommagée ({error}). Refaites le ZIP, par exemple avec `mecapy deploy DOSSIER`"
+            ),
         ),
     )
 }
@@ -202,8 +224,12 @@ fn inconsistent(what: &str) -> Fault {
     Fault::error(
         code::ARCHIVE_UNREADABLE,
         Text::new(
-            format!("the ZIP's directory and its entries contradict each other ({what}). Make the ZIP anew"),
-            format!("le répertoire du ZIP et ses entrées se contredisent ({what}). Refaites le ZIP"),
+            format!(
+                "the ZIP's directory and its entries contradict each other ({what}). Make the ZIP anew"
+            ),
+            format!(
+                "le répertoire du ZIP et ses entrées se contredisent ({what}). Refaites le ZIP"
+            ),
         ),
     )
 }
@@ -233,8 +259,12 @@ fn bomb(ratio: u64) -> Fault {
     Fault::error(
         code::ARCHIVE_RATIO,
         Text::new(
-            format!("the archive inflates {ratio}-fold, more than {HIGHEST_RATIO}-fold is refused as a ZIP bomb. Leave out what is mostly empty"),
-            format!("l’archive se décompresse {ratio} fois ; au-delà de {HIGHEST_RATIO} elle est refusée comme bombe ZIP. Retirez-en ce qui est presque vide"),
+            format!(
+                "the archive inflates {ratio}-fold, more than {HIGHEST_RATIO}-fold is refused as a ZIP bomb. Leave out what is mostly empty"
+            ),
+            format!(
+                "l’archive se décompresse {ratio} fois ; au-delà de {HIGHEST_RATIO} elle est refusée comme bombe ZIP. Retirez-en ce qui est presque vide"
+            ),
         ),
     )
 }

@@ -171,10 +171,7 @@ impl<'a> Parser<'a> {
         self.take(b'-');
         let whole = self.digits();
         if whole == 0 || (whole > 1 && self.text.as_bytes()[self.at - whole] == b'0') {
-            return self.fail(
-                "a number without leading zeros",
-                "un nombre sans zéros de tête",
-            );
+            return self.fail("a number without leading zeros", "un nombre sans zéros de tête");
         }
         if self.take(b'.') && self.digits() == 0 {
             return self.fail("digits after the point", "des chiffres après le point");
@@ -350,8 +347,13 @@ mod tests {
     #[test]
     fn what_the_standard_library_reads_is_read_alike() {
         for text in [
-            "{}", "[]", " [1, -0, 1.5e-3, 1e+5, 123456789012345678901234567890] ",
-            r#"{"a":{"b":[true,false,null,"x\n\u00e9\ud83d\ude00\/"]}}"#, "\"\"", "0", "-0.0",
+            "{}",
+            "[]",
+            " [1, -0, 1.5e-3, 1e+5, 123456789012345678901234567890] ",
+            r#"{"a":{"b":[true,false,null,"x\n\u00e9\ud83d\ude00\/"]}}"#,
+            "\"\"",
+            "0",
+            "-0.0",
         ] {
             let value: serde_json::Value = serde_json::from_str(text).unwrap();
             assert_eq!(parse(text.as_bytes()).unwrap().to_value(), value, "{text}");
@@ -369,9 +371,28 @@ mod tests {
     #[test]
     fn what_is_no_json_is_refused() {
         for text in [
-            "", "{", "[1,]", "{\"a\":1,}", "{'a':1}", "01", "1.", ".5", "1e", "+1", "NaN",
-            "Infinity", "-Infinity", "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"a\nb\"",
-            "nul", "1 2", "\"", "\"\\", "\"\\u12",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{'a':1}",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"a\nb\"",
+            "nul",
+            "1 2",
+            "\"",
+            "\"\\",
+            "\"\\u12",
         ] {
             assert!(parse(text.as_bytes()).is_err(), "{text:?}");
         }

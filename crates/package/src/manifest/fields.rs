@@ -6,7 +6,7 @@ use domain::limits::Limits;
 use domain::{Fault, Text};
 
 use crate::code;
-use crate::source::{Entry, Node, Place, Value, nearest};
+use crate::source::{Entry, Node, Place, Value, is_number, nearest};
 
 /// The faults of one manifest as they are found, and what is needed to name
 /// their places.
@@ -84,7 +84,10 @@ impl<'a> Fields<'a> {
                 continue;
             }
             let hint = if let Some(near) = nearest(&entry.key, known.iter().copied()) {
-                Text::new(format!("did you mean `{near}`?"), format!("vouliez-vous dire `{near}` ?"))
+                Text::new(
+                    format!("did you mean `{near}`?"),
+                    format!("vouliez-vous dire `{near}` ?"),
+                )
             } else if let Some(home) = home_of(&entry.key) {
                 Text::new(
                     format!("did you mean `{home}`?"),
@@ -98,19 +101,29 @@ impl<'a> Fields<'a> {
                 )
             };
             let full = join(path, &entry.key);
-            self.error(entry.at, &full, code::MANIFEST_UNKNOWN_KEY, Text::new(
-                format!("unknown key `{}`; {}", entry.key, hint.en),
-                format!("clé inconnue `{}` ; {}", entry.key, hint.fr),
-            ));
+            self.error(
+                entry.at,
+                &full,
+                code::MANIFEST_UNKNOWN_KEY,
+                Text::new(
+                    format!("unknown key `{}`; {}", entry.key, hint.en),
+                    format!("clé inconnue `{}` ; {}", entry.key, hint.fr),
+                ),
+            );
         }
     }
 
     pub(super) fn missing(&mut self, at: Place, path: &str, example: &str) {
         let key = path.rsplit('.').next().unwrap_or(path);
-        self.error(at, path, code::MANIFEST_MISSING_KEY, Text::new(
-            format!("the mandatory key `{key}` is missing; for example `{example}`"),
-            format!("la clé obligatoire `{key}` manque ; par exemple `{example}`"),
-        ));
+        self.error(
+            at,
+            path,
+            code::MANIFEST_MISSING_KEY,
+            Text::new(
+                format!("the mandatory key `{key}` is missing; for example `{example}`"),
+                format!("la clé obligatoire `{key}` manque ; par exemple `{example}`"),
+            ),
+        );
     }
 
     /// A text of at most `longest` characters.
@@ -132,13 +145,20 @@ impl<'a> Fields<'a> {
         };
         let found = text.chars().count();
         if found > longest {
-            self.error(node.at, path, code::MANIFEST_RANGE, Text::new(
-                format!("expected at most {longest} characters, found {found}"),
-                format!("au plus {longest} caractères sont attendus, trouvé {found}"),
-            ));
+            self.error(
+                node.at,
+                path,
+                code::MANIFEST_RANGE,
+                Text::new(
+                    format!("expected at most {longest} characters, found {found}"),
+                    format!("au plus {longest} caractères sont attendus, trouvé {found}"),
+                ),
+            );
             return None;
         }
-        if let Some(control) = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r')) {
+        if let Some(control) =
+            text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+        {
             let shown = control.escape_debug();
             self.error(node.at, path, code::MANIFEST_VALUE, Text::new(
                 format!("expected a text without control characters, found `{shown}`; take it out"),
@@ -169,16 +189,22 @@ impl<'a> Fields<'a> {
         range: std::ops::RangeInclusive<u32>,
         unit: &str,
     ) -> Option<u32> {
-        let number = self.number(section, path, f64::from(*range.start())..=f64::from(*range.end()), unit)?;
+        let number =
+            self.number(section, path, f64::from(*range.start())..=f64::from(*range.end()), unit)?;
         if number.fract() == 0.0 {
             // In range and whole, so the conversion is exact.
             return Some(number as u32);
         }
         let at = self.get(section, path.rsplit('.').next().unwrap_or(path))?.node.at;
-        self.error(at, path, code::MANIFEST_TYPE, Text::new(
-            format!("expected a whole number, found {number}"),
-            format!("un nombre entier est attendu, trouvé {number}"),
-        ));
+        self.error(
+            at,
+            path,
+            code::MANIFEST_TYPE,
+            Text::new(
+                format!("expected a whole number, found {number}"),
+                format!("un nombre entier est attendu, trouvé {number}"),
+            ),
+        );
         None
     }
 
@@ -205,10 +231,15 @@ impl<'a> Fields<'a> {
             } else {
                 (format!("of at least {low}{unit}"), format!("d’au moins {low}{unit}"))
             };
-            self.error(entry.node.at, path, code::MANIFEST_RANGE, Text::new(
-                format!("expected a number {en}, found {raw}"),
-                format!("un nombre {fr} est attendu, trouvé {raw}"),
-            ));
+            self.error(
+                entry.node.at,
+                path,
+                code::MANIFEST_RANGE,
+                Text::new(
+                    format!("expected a number {en}, found {raw}"),
+                    format!("un nombre {fr} est attendu, trouvé {raw}"),
+                ),
+            );
         }
         number
     }
@@ -229,29 +260,48 @@ impl<'a> Fields<'a> {
     pub(super) fn wrong_type(&mut self, node: &Node, path: &str, en: &str, fr: &str) {
         let (found_en, found_fr, hint) = match &node.value {
             Value::Null => ("nothing".to_owned(), "rien".to_owned(), None),
-            Value::Bool(truth) => (format!("`{truth}`"), format!("`{truth}`"), Some(true)),
+            Value::Bool(truth) => (format!("`{truth}`"), format!("`{truth}`"), Some(Hint::Quote)),
             Value::Number { raw, .. } => {
-                (format!("the number {raw}"), format!("le nombre {raw}"), Some(true))
+                (format!("the number {raw}"), format!("le nombre {raw}"), Some(Hint::Quote))
             }
             Value::NonFinite(name) => (format!("`{name}`"), format!("`{name}`"), None),
             Value::Text(text) => {
                 let short: String = text.chars().take(60).collect();
-                let unquotable = crate::source::is_number(text) || matches!(text.as_str(), "true" | "false");
-                (format!("the text \"{short}\""), format!("le texte \"{short}\""), unquotable.then_some(false))
+                let unquotable = is_number(text) || matches!(text.as_str(), "true" | "false");
+                let comma = is_number(&text.replacen(',', ".", 1)).then_some(Hint::Point);
+                let hint = if unquotable { Some(Hint::Unquote) } else { comma };
+                (format!("the text \"{short}\""), format!("le texte \"{short}\""), hint)
             }
             Value::List(_) => ("a list".to_owned(), "une liste".to_owned(), None),
             Value::Map(_) => ("a section".to_owned(), "une section".to_owned(), None),
         };
         let (hint_en, hint_fr) = match hint {
-            Some(true) if en == "a text" => ("; put it in quotes", " ; mettez-le entre guillemets"),
-            Some(false) => ("; take off the quotes", " ; ôtez les guillemets"),
+            Some(Hint::Quote) if en == "a text" => {
+                ("; put it in quotes", " ; mettez-le entre guillemets")
+            }
+            Some(Hint::Unquote) => ("; take off the quotes", " ; ôtez les guillemets"),
+            Some(Hint::Point) if en == "a number" => {
+                ("; decimals have a point", " ; les décimales ont un point")
+            }
             _ => ("", ""),
         };
-        self.error(node.at, path, code::MANIFEST_TYPE, Text::new(
-            format!("expected {en}, found {found_en}{hint_en}"),
-            format!("attendu : {fr} ; trouvé : {found_fr}{hint_fr}"),
-        ));
+        self.error(
+            node.at,
+            path,
+            code::MANIFEST_TYPE,
+            Text::new(
+                format!("expected {en}, found {found_en}{hint_en}"),
+                format!("attendu : {fr} ; trouvé : {found_fr}{hint_fr}"),
+            ),
+        );
     }
+}
+
+/// What would make a value of a wrong type a right one.
+enum Hint {
+    Quote,
+    Unquote,
+    Point,
 }
 
 /// `section.key`, or `key` at the top.

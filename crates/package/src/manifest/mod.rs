@@ -32,6 +32,14 @@ pub(crate) struct Read {
     pub(crate) faults: Vec<Fault>,
 }
 
+/// Every key of the manifest by its full path, such as `runtime.timeout`, for
+/// documentation and editors.
+#[must_use]
+pub fn manifest_keys() -> Vec<String> {
+    let sections = sections::SECTIONS.iter();
+    sections.flat_map(|(section, keys)| keys.iter().map(|key| fields::join(section, key))).collect()
+}
+
 /// Reads the manifest of an archive.
 pub(crate) fn read(files: &BTreeMap<String, Vec<u8>>, limits: &Limits) -> Read {
     let describes = |bytes: &Vec<u8>| {
@@ -112,12 +120,7 @@ fn missing<'a>(paths: impl Iterator<Item = &'a String>) -> Fault {
             || nearest(&name, [YAML]).is_some()
     });
     let hint = named.next().map_or_else(
-        || {
-            Text::new(
-                "`mecapy init` writes a good one",
-                "`mecapy init` en écrit un bon",
-            )
-        },
+        || Text::new("`mecapy init` writes a good one", "`mecapy init` en écrit un bon"),
         |found| {
             Text::new(
                 format!("found `{found}`; it belongs to the archive's top level under that name"),

@@ -13,9 +13,25 @@ use crate::source::{Entry, Node, Place, Value};
 
 /// The keys of `[project]` (PyPA, declaring project metadata).
 const PROJECT: [&str; 20] = [
-    "name", "version", "description", "readme", "requires-python", "license", "license-files",
-    "authors", "maintainers", "keywords", "classifiers", "urls", "scripts", "gui-scripts",
-    "entry-points", "dependencies", "optional-dependencies", "dynamic", "import-names",
+    "name",
+    "version",
+    "description",
+    "readme",
+    "requires-python",
+    "license",
+    "license-files",
+    "authors",
+    "maintainers",
+    "keywords",
+    "classifiers",
+    "urls",
+    "scripts",
+    "gui-scripts",
+    "entry-points",
+    "dependencies",
+    "optional-dependencies",
+    "dynamic",
+    "import-names",
     "import-namespaces",
 ];
 
@@ -48,12 +64,24 @@ pub(super) fn as_manifest(fields: &mut Fields<'_>, root: &Node) -> Node {
     let own = |key: &str| node.get(key).map(|entry| (entry.at, entry.node.clone()));
     let moves = [
         ("metadata", "name", "metadata.name", "project.name", own("name")),
-        ("metadata", "description", "metadata.description", "project.description", own("description")),
+        (
+            "metadata",
+            "description",
+            "metadata.description",
+            "project.description",
+            own("description"),
+        ),
         ("metadata", "tags", "metadata.tags", "project.keywords", own("keywords")),
         ("metadata", "author", "metadata.author", "project.authors[0].name", author("name")),
         ("metadata", "email", "metadata.email", "project.authors[0].email", author("email")),
         ("versioning", "version", "versioning.version", "project.version", own("version")),
-        ("dependencies", "packages", "dependencies.packages", "project.dependencies", own("dependencies")),
+        (
+            "dependencies",
+            "packages",
+            "dependencies.packages",
+            "project.dependencies",
+            own("dependencies"),
+        ),
     ];
     for (section, key, from, to, found) in moves {
         let Some((at, value)) = found else { continue };
@@ -100,10 +128,15 @@ fn requires_python(fields: &mut Fields<'_>, manifest: &Node, project: &Node) {
         return fields.wrong_type(&entry.node, "project.requires-python", "a text", "un texte");
     };
     let Ok(admitted) = VersionSpecifiers::from_str(text) else {
-        return fields.error(entry.node.at, "project.requires-python", code::MANIFEST_VALUE, Text::new(
-            format!("expected versions such as \">=3.11\", found \"{text}\""),
-            format!("des versions comme \">=3.11\" sont attendues, trouvé \"{text}\""),
-        ));
+        return fields.error(
+            entry.node.at,
+            "project.requires-python",
+            code::MANIFEST_VALUE,
+            Text::new(
+                format!("expected versions such as \">=3.11\", found \"{text}\""),
+                format!("des versions comme \">=3.11\" sont attendues, trouvé \"{text}\""),
+            ),
+        );
     };
     let chosen = manifest.get("runtime").and_then(|runtime| runtime.node.get("python_version"));
     let Some(chosen) = chosen else {

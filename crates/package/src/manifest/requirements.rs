@@ -20,7 +20,7 @@ const USUAL_FILE: &str = "requirements.txt";
 /// # Errors
 /// One fault without a place: not PEP 508, or a URL, a path, a repository or
 /// an option, which are refused because only locked wheels are installed.
-pub fn check_requirement(text: &str) -> Result<String, Fault> {
+pub fn check_requirement(text: &str) -> Result<String, Box<Fault>> {
     one(text).map(|requirement| requirement.line)
 }
 
@@ -31,22 +31,40 @@ struct One {
     always: bool,
 }
 
-fn one(text: &str) -> Result<One, Fault> {
+fn one(text: &str) -> Result<One, Box<Fault>> {
     let line = text.trim();
     if let Some((en, fr)) = other_source(line) {
-        return Err(Fault::error(code::REQUIREMENT_SOURCE, Text::new(
-            format!("expected a package and its versions, such as `numpy>=1.26`, found `{}`, {en}", short(line)),
-            format!("un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}`, {fr}", short(line)),
-        )));
+        return Err(refused(
+            code::REQUIREMENT_SOURCE,
+            Text::new(
+                format!(
+                    "expected a package and its versions, such as `numpy>=1.26`, found `{}`, {en}",
+                    short(line)
+                ),
+                format!(
+                    "un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}`, {fr}",
+                    short(line)
+                ),
+            ),
+        ));
     }
     let parsed = (line.len() <= 1000).then(|| Requirement::<VerbatimUrl>::from_str(line));
     match parsed {
         Some(Ok(requirement)) => {
             if matches!(requirement.version_or_url, Some(VersionOrUrl::Url(_))) {
-                return Err(Fault::error(code::REQUIREMENT_SOURCE, Text::new(
-                    format!("expected a package and its versions, such as `numpy>=1.26`, found `{}`, which names a URL; only wheels of the package index are installed, locked with their hashes", short(line)),
-                    format!("un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}`, qui nomme une URL ; seules des wheels de l’index de paquets sont installées, verrouillées par leurs empreintes", short(line)),
-                )));
+                return Err(refused(
+                    code::REQUIREMENT_SOURCE,
+                    Text::new(
+                        format!(
+                            "expected a package and its versions, such as `numpy>=1.26`, found `{}`, which names a URL; only wheels of the package index are installed, locked with their hashes",
+                            short(line)
+                        ),
+                        format!(
+                            "un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}`, qui nomme une URL ; seules des wheels de l’index de paquets sont installées, verrouillées par leurs empreintes",
+                            short(line)
+                        ),
+                    ),
+                ));
             }
             let always = requirement.marker.is_true();
             Ok(One { line: line.to_owned(), name: requirement.name, always })
@@ -60,11 +78,25 @@ fn one(text: &str) -> Result<One, Fault> {
     }
 }
 
-fn invalid(line: &str, reason: &str) -> Fault {
-    Fault::error(code::REQUIREMENT_INVALID, Text::new(
-        format!("expected a package and its versions, such as `numpy>=1.26`, found `{}` ({reason})", short(line)),
-        format!("un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}` ({reason})", short(line)),
-    ))
+/// Boxed, because it is far larger than what goes well.
+fn refused(code: &str, text: Text) -> Box<Fault> {
+    Box::new(Fault::error(code, text))
+}
+
+fn invalid(line: &str, reason: &str) -> Box<Fault> {
+    refused(
+        code::REQUIREMENT_INVALID,
+        Text::new(
+            format!(
+                "expected a package and its versions, such as `numpy>=1.26`, found `{}` ({reason})",
+                short(line)
+            ),
+            format!(
+                "un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}` ({reason})",
+                short(line)
+            ),
+        ),
+    )
 }
 
 /// What a line is, if it is no name of a package, and what to do instead.
@@ -81,7 +113,15 @@ fn other_source(line: &str) -> Option<(&'static str, &'static str)> {
             "which refers to another file; write its lines here",
             "qui renvoie à un autre fichier ; écrivez ses lignes ici",
         )
-    } else if starts(&["-i", "--index-url", "--extra-index-url", "--find-links", "-f", "--trusted-host", "--no-index"]) {
+    } else if starts(&[
+        "-i",
+        "--index-url",
+        "--extra-index-url",
+        "--find-links",
+        "-f",
+        "--trusted-host",
+        "--no-index",
+    ]) {
         (
             "an option; the package index is the operator's setting",
             "une option ; l’index de paquets est un réglage de l’opérateur",
@@ -103,7 +143,11 @@ fn other_source(line: &str) -> Option<(&'static str, &'static str)> {
             "a URL; only wheels of the package index are installed, locked with their hashes",
             "une URL ; seules des wheels de l’index de paquets sont installées, verrouillées par leurs empreintes",
         )
-    } else if starts(&[".", "/", "~", "c:"]) || lower.ends_with(".whl") || lower.ends_with(".tar.gz") || lower.contains('\\') {
+    } else if starts(&[".", "/", "~", "c:"])
+        || lower.ends_with(".whl")
+        || lower.ends_with(".tar.gz")
+        || lower.contains('\\')
+    {
         (
             "a path; put modules into the archive beside `handler.py`, and packages on the operator's index",
             "un chemin ; mettez les modules dans l’archive à côté de `handler.py`, et les paquets sur l’index de l’opérateur",
@@ -123,7 +167,10 @@ pub(super) fn read(
     let known = SECTIONS.iter().find(|(name, _)| *name == "dependencies");
     let section = fields.section(Some(root), "dependencies", known.map_or(&[], |(_, keys)| keys));
     let named = fields.get(section, "requirements").map(|entry| entry.node.at);
-    let listed = fields.get(section, "packages").is_some();
+    // An empty list says no more than no list.
+    let listed = fields.get(section, "packages").is_some_and(|entry| {
+        named.is_none() || !matches!(&entry.node.value, Value::List(items) if items.is_empty())
+    });
     if let (Some(at), true) = (named, listed) {
         fields.error(at, "dependencies.requirements", code::MANIFEST_VALUE, Text::new(
             "give either `requirements`, the name of a file, or `packages`, a list; not both",
@@ -174,7 +221,8 @@ pub(super) fn read(
 }
 
 fn read_file(fields: &mut Fields<'_>, name: &str, content: &[u8], seen: &mut Seen) {
-    let text = std::str::from_utf8(content).map(|text| text.strip_prefix('\u{FEFF}').unwrap_or(text));
+    let text =
+        std::str::from_utf8(content).map(|text| text.strip_prefix('\u{FEFF}').unwrap_or(text));
     let Ok(text) = text else {
         fields.faults.push(Fault::error(code::REQUIREMENT_FILE, Text::new(
             "expected UTF-8 text, found other bytes. Save the file as UTF-8",
@@ -217,15 +265,22 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, text: &str, number: usize) -> Result<(), Fault> {
+    fn add(&mut self, text: &str, number: usize) -> Result<(), Box<Fault>> {
         let One { line, name, always } = one(text)?;
         if let Some((first, first_always)) = self.by_name.get(&name)
             && (always || *first_always)
         {
-            return Err(Fault::error(code::REQUIREMENT_DUPLICATE, Text::new(
-                format!("`{name}` is required twice, first as number or line {first}; keep one, with all its conditions: `{name}>=1,<2`"),
-                format!("`{name}` est demandé deux fois, d’abord au numéro ou à la ligne {first} ; n’en gardez qu’un, avec toutes ses conditions : `{name}>=1,<2`"),
-            )));
+            return Err(refused(
+                code::REQUIREMENT_DUPLICATE,
+                Text::new(
+                    format!(
+                        "`{name}` is required twice, first as number or line {first}; keep one, with all its conditions: `{name}>=1,<2`"
+                    ),
+                    format!(
+                        "`{name}` est demandé deux fois, d’abord au numéro ou à la ligne {first} ; n’en gardez qu’un, avec toutes ses conditions : `{name}>=1,<2`"
+                    ),
+                ),
+            ));
         }
         self.by_name.insert(name, (number, always));
         self.lines.push(line);

@@ -33,6 +33,10 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("versioning", &["version", "changelog"]),
 ];
 
+/// A tolerance under its own name, and as `math.isclose` and pytest call it.
+const REL_TOLERANCE: [&str; 3] = ["rel_tolerance", "rel_tol", "rel"];
+const ABS_TOLERANCE: [&str; 3] = ["abs_tolerance", "abs_tol", "abs"];
+
 fn keys(section: &str) -> &'static [&'static str] {
     SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
 }
@@ -46,7 +50,12 @@ pub(super) fn manifest(
     versioned: bool,
 ) -> Option<Manifest> {
     if !matches!(root.value, Value::Map(_)) {
-        fields.wrong_type(root, "", "sections such as `metadata:` and `io:`", "des sections comme `metadata:` et `io:`");
+        fields.wrong_type(
+            root,
+            "",
+            "sections such as `metadata:` and `io:`",
+            "des sections comme `metadata:` et `io:`",
+        );
         return None;
     }
     fields.known_keys(root, "", keys(""));
@@ -121,10 +130,17 @@ fn name(fields: &mut Fields<'_>, node: &Node) -> Option<String> {
         Default::default()
     };
     let shown: String = text.chars().take(80).collect();
-    fields.error(node.at, path, code::MANIFEST_VALUE, Text::new(
-        format!("expected 1 to 63 characters of a–z, 0–9 and `-`, found \"{shown}\"{en}"),
-        format!("1 à 63 caractères parmi a–z, 0–9 et `-` sont attendus, trouvé \"{shown}\"{fr}"),
-    ));
+    fields.error(
+        node.at,
+        path,
+        code::MANIFEST_VALUE,
+        Text::new(
+            format!("expected 1 to 63 characters of a–z, 0–9 and `-`, found \"{shown}\"{en}"),
+            format!(
+                "1 à 63 caractères parmi a–z, 0–9 et `-` sont attendus, trouvé \"{shown}\"{fr}"
+            ),
+        ),
+    );
     None
 }
 
@@ -154,7 +170,9 @@ fn email(fields: &mut Fields<'_>, section: Option<&Node>) -> Option<String> {
     let good = text.split_once('@').is_some_and(|(local, host)| {
         let plain = |part: &str| {
             !part.is_empty()
-                && !part.contains(|c: char| c.is_whitespace() || matches!(c, '@' | '<' | '>' | ',' | ';'))
+                && !part.contains(|c: char| {
+                    c.is_whitespace() || matches!(c, '@' | '<' | '>' | ',' | ';')
+                })
         };
         plain(local) && plain(host) && !host.starts_with('.') && !host.ends_with('.')
     });
@@ -162,10 +180,15 @@ fn email(fields: &mut Fields<'_>, section: Option<&Node>) -> Option<String> {
         return Some(text);
     }
     let at = fields.get(section, "email")?.node.at;
-    fields.error(at, "metadata.email", code::MANIFEST_VALUE, Text::new(
-        format!("expected an address such as anna.martin@example.fr, found \"{text}\""),
-        format!("une adresse comme anna.martin@example.fr est attendue, trouvé \"{text}\""),
-    ));
+    fields.error(
+        at,
+        "metadata.email",
+        code::MANIFEST_VALUE,
+        Text::new(
+            format!("expected an address such as anna.martin@example.fr, found \"{text}\""),
+            format!("une adresse comme anna.martin@example.fr est attendue, trouvé \"{text}\""),
+        ),
+    );
     None
 }
 
@@ -174,10 +197,15 @@ fn tags(fields: &mut Fields<'_>, section: Option<&Node>) -> Vec<String> {
     let Some(items) = fields.list(section, path) else { return Vec::new() };
     if items.len() > 20 {
         let found = items.len();
-        fields.error(items[20].at, path, code::MANIFEST_RANGE, Text::new(
-            format!("expected at most 20 tags, found {found}"),
-            format!("au plus 20 étiquettes sont attendues, trouvé {found}"),
-        ));
+        fields.error(
+            items[20].at,
+            path,
+            code::MANIFEST_RANGE,
+            Text::new(
+                format!("expected at most 20 tags, found {found}"),
+                format!("au plus 20 étiquettes sont attendues, trouvé {found}"),
+            ),
+        );
     }
     let items = items.iter().enumerate();
     items.filter_map(|(i, item)| fields.text_of(item, &format!("{path}[{i}]"), 60)).collect()
@@ -225,14 +253,20 @@ fn python_version(fields: &mut Fields<'_>, section: Option<&Node>) -> Option<Pyt
         Value::Text(text) => (text, true),
         Value::Number { raw, .. } => (raw, false),
         _ => {
-            fields.wrong_type(node, path, "a version such as \"3.12\"", "une version comme \"3.12\"");
+            fields.wrong_type(
+                node,
+                path,
+                "a version such as \"3.12\"",
+                "une version comme \"3.12\"",
+            );
             return None;
         }
     };
     if let Ok(version) = text.parse() {
         return Some(version);
     }
-    let patch = PythonVersion::SUPPORTED.iter().find(|known| text.starts_with(&format!("{known}.")));
+    let patch =
+        PythonVersion::SUPPORTED.iter().find(|known| text.starts_with(&format!("{known}.")));
     let hint = match patch {
         Some(known) => Text::new(
             format!("; leave the patch number out: \"{known}\""),
@@ -244,10 +278,21 @@ fn python_version(fields: &mut Fields<'_>, section: Option<&Node>) -> Option<Pyt
         ),
         None => Text::same(""),
     };
-    fields.error(node.at, path, code::MANIFEST_VALUE, Text::new(
-        format!("expected \"3.9\", \"3.10\", \"3.11\", \"3.12\" or \"3.13\", found {text}{}", hint.en),
-        format!("\"3.9\", \"3.10\", \"3.11\", \"3.12\" ou \"3.13\" est attendu, trouvé {text}{}", hint.fr),
-    ));
+    fields.error(
+        node.at,
+        path,
+        code::MANIFEST_VALUE,
+        Text::new(
+            format!(
+                "expected \"3.9\", \"3.10\", \"3.11\", \"3.12\" or \"3.13\", found {text}{}",
+                hint.en
+            ),
+            format!(
+                "\"3.9\", \"3.10\", \"3.11\", \"3.12\" ou \"3.13\" est attendu, trouvé {text}{}",
+                hint.fr
+            ),
+        ),
+    );
     None
 }
 
@@ -276,7 +321,11 @@ fn io(fields: &mut Fields<'_>, root: &Node) -> Option<Io> {
     let inputs = match fields.get(section, "inputs_schema") {
         Some(entry) => schema(fields, &entry.node, "io.inputs_schema"),
         None => {
-            fields.missing(at, "io.inputs_schema", "inputs_schema: {type: object, properties: {…}}");
+            fields.missing(
+                at,
+                "io.inputs_schema",
+                "inputs_schema: {type: object, properties: {…}}",
+            );
             None
         }
     };
@@ -290,7 +339,12 @@ fn schema(fields: &mut Fields<'_>, node: &Node, path: &str) -> Option<serde_json
     if matches!(node.value, Value::Map(_)) {
         return Some(node.to_json());
     }
-    fields.wrong_type(node, path, "a JSON Schema written here, beginning with `type: object`", "un JSON Schema écrit ici, commençant par `type: object`");
+    fields.wrong_type(
+        node,
+        path,
+        "a JSON Schema written here, beginning with `type: object`",
+        "un JSON Schema écrit ici, commençant par `type: object`",
+    );
     None
 }
 
@@ -299,16 +353,25 @@ fn test_cases(fields: &mut Fields<'_>, root: &Node) -> Vec<TestCase> {
     let Some(items) = fields.list(section, "quality.test_cases") else { return Vec::new() };
     let items = items.iter().enumerate();
     items
-        .filter_map(|(index, item)| test_case(fields, item, &format!("quality.test_cases[{index}]")))
+        .filter_map(|(index, item)| {
+            test_case(fields, item, &format!("quality.test_cases[{index}]"))
+        })
         .collect()
 }
 
 fn test_case(fields: &mut Fields<'_>, item: &Node, path: &str) -> Option<TestCase> {
     if !matches!(item.value, Value::Map(_)) {
-        fields.wrong_type(item, path, "a section with `inputs` and `expected_outputs`", "une section avec `inputs` et `expected_outputs`");
+        fields.wrong_type(
+            item,
+            path,
+            "a section with `inputs` and `expected_outputs`",
+            "une section avec `inputs` et `expected_outputs`",
+        );
         return None;
     }
-    fields.known_keys(item, path, keys("quality.test_cases[]"));
+    let known: Vec<&str> =
+        [keys("quality.test_cases[]"), &REL_TOLERANCE[1..], &ABS_TOLERANCE[1..]].concat();
+    fields.known_keys(item, path, &known);
     let mut object = |key: &str| {
         let path = format!("{path}.{key}");
         let Some(entry) = fields.get(Some(item), key) else {
@@ -322,9 +385,11 @@ fn test_case(fields: &mut Fields<'_>, item: &Node, path: &str) -> Option<TestCas
         None
     };
     let (inputs, expected_outputs) = (object("inputs"), object("expected_outputs"));
-    let mut tolerance =
-        |key: &str| fields.number(Some(item), &format!("{path}.{key}"), 0.0..=f64::INFINITY, "");
-    let (rel_tolerance, abs_tolerance) = (tolerance("rel_tolerance"), tolerance("abs_tolerance"));
+    let mut tolerance = |names: &[&str]| {
+        let key = names.iter().find(|key| item.get(key).is_some())?;
+        fields.number(Some(item), &format!("{path}.{key}"), 0.0..=f64::INFINITY, "")
+    };
+    let (rel_tolerance, abs_tolerance) = (tolerance(&REL_TOLERANCE), tolerance(&ABS_TOLERANCE));
     let source = fields.text(Some(item), &format!("{path}.source"), 1000);
     Some(TestCase {
         inputs: inputs?,
@@ -342,14 +407,21 @@ fn version(fields: &mut Fields<'_>, section: Option<&Node>) -> Option<semver::Ve
         Value::Text(text) => text,
         Value::Number { raw, .. } => raw,
         _ => {
-            fields.wrong_type(node, path, "a version such as \"1.2.0\"", "une version comme \"1.2.0\"");
+            fields.wrong_type(
+                node,
+                path,
+                "a version such as \"1.2.0\"",
+                "une version comme \"1.2.0\"",
+            );
             return None;
         }
     };
     match semver::Version::parse(text) {
         Ok(version) if text.len() <= 64 => Some(version),
         _ => {
-            let padded = ["", ".0", ".0.0"].into_iter().map(|end| format!("{}{end}", text.trim_start_matches('v')));
+            let padded = ["", ".0", ".0.0"]
+                .into_iter()
+                .map(|end| format!("{}{end}", text.trim_start_matches('v')));
             let near = padded.into_iter().find(|text| semver::Version::parse(text).is_ok());
             let (en, fr) = near.map_or_else(Default::default, |near| {
                 (format!("; write \"{near}\""), format!(" ; écrivez \"{near}\""))
@@ -370,7 +442,8 @@ fn changelog(fields: &mut Fields<'_>, section: Option<&Node>) -> Option<String> 
     match &node.value {
         Value::List(items) => {
             let lines = items.iter().enumerate();
-            let lines = lines.filter_map(|(i, item)| fields.text_of(item, &format!("{path}[{i}]"), 2000));
+            let lines =
+                lines.filter_map(|(i, item)| fields.text_of(item, &format!("{path}[{i}]"), 2000));
             Some(lines.collect::<Vec<_>>().join("\n"))
         }
         _ => fields.text_of(node, path, 20_000),

@@ -75,7 +75,10 @@ fn written_path<'a>(call: &'a ExprCall, aliases: &BTreeMap<String, String>) -> O
     let argument = |index: usize, keyword: &str| {
         call.arguments.args.get(index).or_else(|| {
             let named = call.arguments.keywords.iter();
-            named.clone().find(|k| k.arg.as_ref().is_some_and(|a| a.as_str() == keyword)).map(|k| &k.value)
+            named
+                .clone()
+                .find(|k| k.arg.as_ref().is_some_and(|a| a.as_str() == keyword))
+                .map(|k| &k.value)
         })
     };
     let writes = |mode: Option<&Expr>| {
@@ -114,7 +117,9 @@ pub(super) fn hidden_name(call: &ExprCall) -> Option<String> {
     let argument = |index: usize| call.arguments.args.get(index).and_then(text).filter(is_blocked);
     match &*call.func {
         Expr::Name(name) if name.id.as_str() == "getattr" => argument(1),
-        Expr::Attribute(method) if matches!(method.attr.as_str(), "get" | "__getitem__") => argument(0),
+        Expr::Attribute(method) if matches!(method.attr.as_str(), "get" | "__getitem__") => {
+            argument(0)
+        }
         _ => None,
     }
     .map(str::to_owned)

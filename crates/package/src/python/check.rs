@@ -15,8 +15,16 @@ use crate::code;
 pub(super) const DEEPEST: u32 = 2000;
 /// Attributes and names that lead around the policy.
 const SUSPICIOUS: [&str; 10] = [
-    "__subclasses__", "__globals__", "__builtins__", "__code__", "__closure__", "__mro__",
-    "__bases__", "__loader__", "__spec__", "__getattribute__",
+    "__subclasses__",
+    "__globals__",
+    "__builtins__",
+    "__code__",
+    "__closure__",
+    "__mro__",
+    "__bases__",
+    "__loader__",
+    "__spec__",
+    "__getattribute__",
 ];
 /// Packages whose parts are only loaded when they are imported themselves.
 const LAZY: [&str; 3] = ["scipy", "matplotlib", "sklearn"];
@@ -84,7 +92,8 @@ impl Checker<'_> {
     fn check_os(&mut self) {
         for (name, place) in std::mem::take(&mut self.os) {
             let uses = self.os_uses.iter().filter(|(used, ..)| *used == name);
-            let bad: Vec<_> = uses.clone().filter(|(_, range, _)| !self.admitted.contains(range)).collect();
+            let bad: Vec<_> =
+                uses.clone().filter(|(_, range, _)| !self.admitted.contains(range)).collect();
             if bad.is_empty() && uses.count() > 0 {
                 continue;
             }
@@ -97,7 +106,13 @@ impl Checker<'_> {
             });
             let (en, fr) = first.map_or_else(Default::default, |text| (text.en, text.fr));
             let reason = reason("os");
-            self.blocked_import("os", place.start(), reason.map_or(("", ""), |b| (b.en, b.fr)), &en, &fr);
+            self.blocked_import(
+                "os",
+                place.start(),
+                reason.map_or(("", ""), |b| (b.en, b.fr)),
+                &en,
+                &fr,
+            );
         }
     }
 
@@ -137,10 +152,13 @@ impl Checker<'_> {
     }
 
     fn blocked_import(&mut self, name: &str, at: TextSize, why: (&str, &str), en: &str, fr: &str) {
-        let fault = Fault::error(code::PYTHON_BLOCKED_IMPORT, Text::new(
-            format!("the import of `{name}` is blocked: {}{en}", why.0),
-            format!("l’import de `{name}` est bloqué : {}{fr}", why.1),
-        ))
+        let fault = Fault::error(
+            code::PYTHON_BLOCKED_IMPORT,
+            Text::new(
+                format!("the import of `{name}` is blocked: {}{en}", why.0),
+                format!("l’import de `{name}` est bloqué : {}{fr}", why.1),
+            ),
+        )
         .at_key(name);
         self.found.faults.push(self.module.place(fault, at));
     }
@@ -159,7 +177,7 @@ impl Checker<'_> {
         self.import(dotted, alias.range().start());
     }
 
-    fn from_import(&mut self, dotted: &str, alias: &Alias) {
+    fn import_from(&mut self, dotted: &str, alias: &Alias) {
         let name = alias.name.as_str();
         let full = format!("{dotted}.{name}");
         let local = alias.asname.as_ref().map_or(name, |name| name.as_str());
@@ -196,20 +214,28 @@ impl Checker<'_> {
         if let Some((what, en, fr)) = BLOCKED_CALLS.iter().find(|(known, ..)| *known == builtin)
             && !is_own
         {
-            let fault = Fault::error(code::PYTHON_BLOCKED_CALL, Text::new(
-                format!("`{what}` is blocked: {en}"),
-                format!("`{what}` est bloqué : {fr}"),
-            ))
+            let fault = Fault::error(
+                code::PYTHON_BLOCKED_CALL,
+                Text::new(
+                    format!("`{what}` is blocked: {en}"),
+                    format!("`{what}` est bloqué : {fr}"),
+                ),
+            )
             .at_key(*what);
             self.found.faults.push(self.module.place(fault, range.start()));
         }
     }
 
     fn suspicious(&mut self, what: &str, range: TextRange) {
-        let fault = Fault::warning(code::PYTHON_SUSPICIOUS, Text::new(
-            format!("`{what}` is a way around what is written; a calculation has no use for it"),
-            format!("`{what}` contourne ce qui est écrit ; un calcul n’en a pas l’usage"),
-        ))
+        let fault = Fault::warning(
+            code::PYTHON_SUSPICIOUS,
+            Text::new(
+                format!(
+                    "`{what}` is a way around what is written; a calculation has no use for it"
+                ),
+                format!("`{what}` contourne ce qui est écrit ; un calcul n’en a pas l’usage"),
+            ),
+        )
         .at_key(what);
         self.found.faults.push(self.module.place(fault, range.start()));
     }
@@ -222,7 +248,7 @@ impl<'a> Visitor<'a> for Checker<'_> {
             Stmt::ImportFrom(import) if import.level == 0 => {
                 if let Some(dotted) = import.module.as_ref() {
                     for alias in &import.names {
-                        self.from_import(dotted.as_str(), alias);
+                        self.import_from(dotted.as_str(), alias);
                     }
                 }
             }
@@ -237,10 +263,10 @@ impl<'a> Visitor<'a> for Checker<'_> {
         }
         match expression {
             Expr::Name(name) => self.name(name),
-            Expr::Attribute(attribute) if self.policy != Policy::Off => {
-                if SUSPICIOUS.contains(&attribute.attr.as_str()) {
-                    self.suspicious(attribute.attr.as_str(), attribute.attr.range());
-                }
+            Expr::Attribute(attribute)
+                if self.policy != Policy::Off && SUSPICIOUS.contains(&attribute.attr.as_str()) =>
+            {
+                self.suspicious(attribute.attr.as_str(), attribute.attr.range());
             }
             Expr::Call(call) if self.policy != Policy::Off => {
                 if let Some(fault) = calls::write_outside(call, &self.aliases) {

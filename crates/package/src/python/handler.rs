@@ -15,7 +15,9 @@ const NAME: &str = "calculate";
 pub(super) fn check(module: &Module<'_>) -> Option<Fault> {
     let found = last_binding(module.parsed.suite());
     let fault = |text: Text, node: &dyn RangedDyn| {
-        Some(module.place(Fault::error(code::HANDLER_CALCULATE, text), node.start_of()).at_key(NAME))
+        Some(
+            module.place(Fault::error(code::HANDLER_CALCULATE, text), node.start_of()).at_key(NAME),
+        )
     };
     match found {
         Some(Binding::Function(function)) => {
@@ -77,10 +79,19 @@ pub(super) fn missing<'a>(paths: impl Iterator<Item = &'a String>) -> Fault {
             )
         },
     );
-    Fault::error(code::HANDLER_MISSING, Text::new(
-        format!("expected `handler.py` with `def calculate(inputs):` in the archive. {}", hint.en),
-        format!("`handler.py` avec `def calculate(inputs):` est attendu dans l’archive. {}", hint.fr),
-    ))
+    Fault::error(
+        code::HANDLER_MISSING,
+        Text::new(
+            format!(
+                "expected `handler.py` with `def calculate(inputs):` in the archive. {}",
+                hint.en
+            ),
+            format!(
+                "`handler.py` avec `def calculate(inputs):` est attendu dans l’archive. {}",
+                hint.fr
+            ),
+        ),
+    )
     .in_file(HANDLER)
 }
 
@@ -116,9 +127,7 @@ fn last_binding(body: &[Stmt]) -> Option<Binding<'_>> {
                 .iter()
                 .any(|alias| alias.asname.as_ref().unwrap_or(&alias.name).as_str() == NAME)
                 .then_some(Binding::Other),
-            Stmt::Assign(assign) => {
-                assign.targets.iter().any(is_name).then_some(Binding::Other)
-            }
+            Stmt::Assign(assign) => assign.targets.iter().any(is_name).then_some(Binding::Other),
             Stmt::AnnAssign(assign) => {
                 (assign.value.is_some() && is_name(&assign.target)).then_some(Binding::Other)
             }
@@ -159,16 +168,24 @@ fn refused(function: &StmtFunctionDef) -> Option<(String, String)> {
     }
     if required > 1 {
         return Some((
-            format!("one with {required} mandatory arguments; the values are the keys of the one dict `inputs`"),
-            format!("une fonction à {required} arguments obligatoires ; les valeurs sont les clés de l’unique dict `inputs`"),
+            format!(
+                "one with {required} mandatory arguments; the values are the keys of the one dict `inputs`"
+            ),
+            format!(
+                "une fonction à {required} arguments obligatoires ; les valeurs sont les clés de l’unique dict `inputs`"
+            ),
         ));
     }
     let named = kwonlyargs.iter().find(|parameter| parameter.default.is_none());
     named.map(|parameter| {
         let name = parameter.parameter.name.as_str();
         (
-            format!("a keyword-only argument `{name}` without default; take its value from `inputs`"),
-            format!("un argument nommé `{name}` sans valeur par défaut ; prenez sa valeur dans `inputs`"),
+            format!(
+                "a keyword-only argument `{name}` without default; take its value from `inputs`"
+            ),
+            format!(
+                "un argument nommé `{name}` sans valeur par défaut ; prenez sa valeur dans `inputs`"
+            ),
         )
     })
 }

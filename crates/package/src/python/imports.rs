@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn modules_and_packages_of_the_archive_are_its_own() {
-        let paths = ["handler.py", "ec3/__init__.py", "ec3/bolts.py", "data/a.csv", "fast.cpython-312.so"];
+        let paths =
+            ["handler.py", "ec3/__init__.py", "ec3/bolts.py", "data/a.csv", "fast.cpython-312.so"];
         let own = own_modules(paths.map(str::to_owned).iter());
         assert_eq!(own.into_iter().collect::<Vec<_>>(), ["ec3", "fast", "handler"]);
     }

@@ -56,10 +56,8 @@ pub(crate) fn examine(files: &BTreeMap<String, Vec<u8>>, policy: Policy) -> Exam
         let thread = std::thread::Builder::new().name("static-check".into()).stack_size(STACK);
         let running = thread.spawn_scoped(scope, || examine_here(files, policy));
         let ended = running.ok().and_then(|handle| handle.join().ok());
-        ended.unwrap_or_else(|| Examined {
-            faults: vec![too_complex(HANDLER)],
-            imports: Vec::new(),
-        })
+        ended
+            .unwrap_or_else(|| Examined { faults: vec![too_complex(HANDLER)], imports: Vec::new() })
     })
 }
 
@@ -104,7 +102,10 @@ fn examine_here(files: &BTreeMap<String, Vec<u8>>, policy: Policy) -> Examined {
 /// Whether a file belongs to the tests, which are not imported by a run.
 fn is_test(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    path.starts_with("tests/") || path.starts_with("test/") || name.starts_with("test_") || name == "conftest.py"
+    path.starts_with("tests/")
+        || path.starts_with("test/")
+        || name.starts_with("test_")
+        || name == "conftest.py"
 }
 
 /// One parsed file and what its places mean.
@@ -145,10 +146,13 @@ impl<'a> Module<'a> {
         errors
             .map(|error| {
                 let what = error.error.to_string();
-                let fault = Fault::error(code::PYTHON_SYNTAX, Text::new(
-                    format!("not valid Python: {what}"),
-                    format!("Python non valable : {what}"),
-                ));
+                let fault = Fault::error(
+                    code::PYTHON_SYNTAX,
+                    Text::new(
+                        format!("not valid Python: {what}"),
+                        format!("Python non valable : {what}"),
+                    ),
+                );
                 self.place(fault, error.location.start())
             })
             .collect()

@@ -105,18 +105,24 @@ impl Graph {
         depth: u32,
     ) -> Result<(u64, u32), (usize, Text)> {
         if on_path[node] {
-            return Err((node, Text::new(
-                "this `$ref` leads back to itself without descending into the value, so checking would never end",
-                "ce `$ref` revient à lui-même sans descendre dans la valeur, la vérification ne finirait jamais",
-            )));
+            return Err((
+                node,
+                Text::new(
+                    "this `$ref` leads back to itself without descending into the value, so checking would never end",
+                    "ce `$ref` revient à lui-même sans descendre dans la valeur, la vérification ne finirait jamais",
+                ),
+            ));
         }
         if let Some(known) = costs[node] {
             return Ok(known);
         }
-        let too_much = (node, Text::new(
-            "too many subschemas apply to one value here, so checking would take too long; simplify `allOf`, `anyOf`, `oneOf` and `$ref`",
-            "trop de sous-schémas s’appliquent ici à une même valeur, la vérification serait trop longue ; simplifiez `allOf`, `anyOf`, `oneOf` et `$ref`",
-        ));
+        let too_much = (
+            node,
+            Text::new(
+                "too many subschemas apply to one value here, so checking would take too long; simplify `allOf`, `anyOf`, `oneOf` and `$ref`",
+                "trop de sous-schémas s’appliquent ici à une même valeur, la vérification serait trop longue ; simplifiez `allOf`, `anyOf`, `oneOf` et `$ref`",
+            ),
+        );
         if depth > 4 * LONGEST_CHAIN {
             return Err(too_much);
         }
@@ -139,21 +145,25 @@ impl Graph {
     fn doubling(&self) -> Option<(usize, Text)> {
         let component = self.components();
         for (node, edges) in self.edges.iter().enumerate() {
-            let within = |edge: &&Edge| component[edge.to] == component[node] && edge.to != usize::MAX;
-            let inner: Vec<&Edge> = edges
-                .iter()
-                .filter(within)
-                .filter(|edge| edge.to != node || !edge.stays)
-                .collect();
+            let within =
+                |edge: &&Edge| component[edge.to] == component[node] && edge.to != usize::MAX;
+            let inner: Vec<&Edge> =
+                edges.iter().filter(within).filter(|edge| edge.to != node || !edge.stays).collect();
             let stays = inner.iter().filter(|edge| edge.stays).count();
             let overlapping = inner.iter().filter(|edge| {
-                matches!(edge.keyword, "patternProperties" | "contains" | "unevaluatedItems" | "unevaluatedProperties")
+                matches!(
+                    edge.keyword,
+                    "patternProperties" | "contains" | "unevaluatedItems" | "unevaluatedProperties"
+                )
             });
             if (stays > 0 && inner.len() > 1) || (overlapping.count() > 0 && inner.len() > 1) {
-                return Some((node, Text::new(
-                    "this schema refers back to itself along more than one way for the same value, so checking would take exponential time; keep one recursive branch",
-                    "ce schéma revient à lui-même par plusieurs voies pour une même valeur, la vérification prendrait un temps exponentiel ; ne gardez qu’une branche récursive",
-                )));
+                return Some((
+                    node,
+                    Text::new(
+                        "this schema refers back to itself along more than one way for the same value, so checking would take exponential time; keep one recursive branch",
+                        "ce schéma revient à lui-même par plusieurs voies pour une même valeur, la vérification prendrait un temps exponentiel ; ne gardez qu’une branche récursive",
+                    ),
+                ));
             }
         }
         None
@@ -233,13 +243,17 @@ mod tests {
     #[test]
     fn a_reference_to_itself_never_ends_and_is_refused() {
         assert!(refused(&json!({"$ref": "#"})));
-        assert!(refused(&json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"})));
+        assert!(refused(
+            &json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"})
+        ));
     }
 
     #[test]
     fn doubling_at_every_level_is_refused() {
         assert!(refused(&json!({"properties": {"a": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}})));
-        assert!(refused(&json!({"properties": {"a": {"$ref": "#"}}, "patternProperties": {"a": {"$ref": "#"}}})));
+        assert!(refused(
+            &json!({"properties": {"a": {"$ref": "#"}}, "patternProperties": {"a": {"$ref": "#"}}})
+        ));
         let mut defs = serde_json::Map::new();
         for level in 0..30 {
             let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});

@@ -69,13 +69,15 @@ impl Schemas {
             if faults.len() >= MOST_FAULTS {
                 break;
             }
-            // A quantity that could not be converted has had its sentence.
-            let at = error.instance_path().as_str();
-            let told = |known: &String| {
-                at.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            if !converted.iter().any(told) {
-                faults.push(Fault::error(code::INPUT_VIOLATION, message::of(&error)).at_key(at));
+            for (at, text) in message::each(&error, |at| self.inputs.spots.names_at(at)) {
+                // A quantity that could not be converted has had its sentence.
+                let told = |known: &String| {
+                    at.strip_prefix(known.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                if !converted.iter().any(told) {
+                    faults.push(Fault::error(code::INPUT_VIOLATION, text).at_key(at));
+                }
             }
         }
         if faults.is_empty() { Ok(CheckedInputs { json, files }) } else { Err(faults) }
@@ -83,15 +85,15 @@ impl Schemas {
 }
 
 /// The walk over a document that notes what to change.
-struct Filling<'a> {
+pub(super) struct Filling<'a> {
     compiled: &'a Compiled,
-    faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
     files: Vec<FileRef>,
     defaults: usize,
 }
 
 impl<'a> Filling<'a> {
-    fn new(compiled: &'a Compiled) -> Self {
+    pub(super) fn new(compiled: &'a Compiled) -> Self {
         Self { compiled, faults: Vec::new(), files: Vec::new(), defaults: 0 }
     }
 
@@ -143,10 +145,10 @@ impl<'a> Filling<'a> {
         match converted {
             Ok(number) => splices.push(value.span.clone(), number.to_string()),
             Err(error) => {
-                let expected = Text::new(
-                    format!("{}. Give a number in {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} or \"12 {unit}\"", error.text().en),
-                    format!("{}. Donnez un nombre en {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} ou \"12 {unit}\"", error.text().fr),
-                );
+                let expected = match &value.kind {
+                    Kind::Text(text) if text.trim().parse::<f64>().is_ok() => no_unit(text, unit),
+                    _ => no_quantity(error.text(), unit),
+                };
                 self.faults.push(Fault::error(code::INPUT_UNIT, expected).at_key(at.as_str()));
             }
         }
@@ -192,7 +194,7 @@ impl<'a> Filling<'a> {
     }
 
     /// A default with its own units converted and its own defaults filled in.
-    fn filled(&mut self, at: &Pointer, here: &Here, default: &str) -> String {
+    pub(super) fn filled(&mut self, at: &Pointer, here: &Here, default: &str) -> String {
         let Ok(value) = parse(default.as_bytes()) else { return default.to_owned() };
         let mut splices = Splices::default();
         self.value(at, here, &value, &mut splices);
@@ -201,6 +203,32 @@ impl<'a> Filling<'a> {
         }
         String::from_utf8(splices.apply(default.as_bytes())).unwrap_or_else(|_| default.to_owned())
     }
+}
+
+fn no_unit(text: &str, unit: &Unit) -> Text {
+    let shown = Value::String(text.chars().take(60).collect());
+    let number = text.trim().chars().take(60).collect::<String>();
+    Text::new(
+        format!(
+            "expected a number in {unit} or a quantity, found {shown} without a unit. Take off the quotes or write \"{number} {unit}\""
+        ),
+        format!(
+            "un nombre en {unit} ou une grandeur est attendu, trouvé {shown} sans unité. Ôtez les guillemets ou écrivez \"{number} {unit}\""
+        ),
+    )
+}
+
+fn no_quantity(why: &Text, unit: &Unit) -> Text {
+    Text::new(
+        format!(
+            "{}. Give a number in {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} or \"12 {unit}\"",
+            why.en
+        ),
+        format!(
+            "{}. Donnez un nombre en {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} ou \"12 {unit}\"",
+            why.fr
+        ),
+    )
 }
 
 /// The strings that stand for numbers which JSON has not.
@@ -265,8 +293,12 @@ fn syntax_fault(text: &[u8], error: crate::json::Error) -> Fault {
         ErrorKind::BeyondFloat(raw) => Fault::error(
             code::INPUT_NUMBER_RANGE,
             Text::new(
-                format!("{raw} is beyond the range of a 64-bit float (about ±1.8e308); give a smaller number"),
-                format!("{raw} dépasse les limites d’un flottant de 64 bits (environ ±1,8e308) ; donnez un nombre plus petit"),
+                format!(
+                    "{raw} is beyond the range of a 64-bit float (about ±1.8e308); give a smaller number"
+                ),
+                format!(
+                    "{raw} dépasse les limites d’un flottant de 64 bits (environ ±1,8e308) ; donnez un nombre plus petit"
+                ),
             ),
         ),
     };

@@ -78,10 +78,14 @@ impl Lint<'_> {
     fn dialect(&mut self) {
         let Some(found) = self.root.get("$schema") else { return };
         if found.as_str().map(|uri| uri.trim_end_matches('#')) != Some(DRAFT) {
-            self.error(&Pointer::root().key("$schema"), code::SCHEMA_INVALID, Text::new(
-                format!("expected \"{DRAFT}\" or no `$schema` at all, found {found}"),
-                format!("\"{DRAFT}\" est attendu, ou aucun `$schema`, trouvé {found}"),
-            ));
+            self.error(
+                &Pointer::root().key("$schema"),
+                code::SCHEMA_INVALID,
+                Text::new(
+                    format!("expected \"{DRAFT}\" or no `$schema` at all, found {found}"),
+                    format!("\"{DRAFT}\" est attendu, ou aucun `$schema`, trouvé {found}"),
+                ),
+            );
         }
     }
 
@@ -142,10 +146,14 @@ impl Lint<'_> {
                 format!("une référence interne au schéma est attendue, comme \"#/$defs/charge\", trouvé \"{reference}\". Aucun schéma n’est pris d’une URL ou d’un fichier ; copiez-le sous `$defs`"),
             ));
         } else if keywords::target(self.root, reference).is_none() {
-            self.error(at, code::SCHEMA_REF, Text::new(
-                format!("\"{reference}\" leads nowhere in this schema"),
-                format!("\"{reference}\" ne mène nulle part dans ce schéma"),
-            ));
+            self.error(
+                at,
+                code::SCHEMA_REF,
+                Text::new(
+                    format!("\"{reference}\" leads nowhere in this schema"),
+                    format!("\"{reference}\" ne mène nulle part dans ce schéma"),
+                ),
+            );
         }
     }
 
@@ -163,15 +171,40 @@ impl Lint<'_> {
 
     fn format(&mut self, at: &Pointer, format: &str) {
         const KNOWN: [&str; 19] = [
-            "file", "date", "date-time", "time", "duration", "email", "idn-email", "hostname",
-            "idn-hostname", "ipv4", "ipv6", "uri", "uri-reference", "iri", "iri-reference",
-            "uuid", "json-pointer", "relative-json-pointer", "regex",
+            "file",
+            "date",
+            "date-time",
+            "time",
+            "duration",
+            "email",
+            "idn-email",
+            "hostname",
+            "idn-hostname",
+            "ipv4",
+            "ipv6",
+            "uri",
+            "uri-reference",
+            "iri",
+            "iri-reference",
+            "uuid",
+            "json-pointer",
+            "relative-json-pointer",
+            "regex",
         ];
         if !KNOWN.contains(&format) && format != "uri-template" {
-            self.warn(at, Text::new(
-                format!("the format \"{format}\" is not known and checks nothing{}", did_you_mean(format, KNOWN).en),
-                format!("le format \"{format}\" n’est pas connu et ne vérifie rien{}", did_you_mean(format, KNOWN).fr),
-            ));
+            self.warn(
+                at,
+                Text::new(
+                    format!(
+                        "the format \"{format}\" is not known and checks nothing{}",
+                        did_you_mean(format, KNOWN).en
+                    ),
+                    format!(
+                        "le format \"{format}\" n’est pas connu et ne vérifie rien{}",
+                        did_you_mean(format, KNOWN).fr
+                    ),
+                ),
+            );
         }
     }
 
@@ -181,10 +214,19 @@ impl Lint<'_> {
         }
         let near = did_you_mean(keyword, keywords::known());
         if !near.en.is_empty() {
-            self.warn(at, Text::new(
-                format!("\"{keyword}\" is no keyword of JSON Schema and checks nothing{}", near.en),
-                format!("\"{keyword}\" n’est pas un mot-clé de JSON Schema et ne vérifie rien{}", near.fr),
-            ));
+            self.warn(
+                at,
+                Text::new(
+                    format!(
+                        "\"{keyword}\" is no keyword of JSON Schema and checks nothing{}",
+                        near.en
+                    ),
+                    format!(
+                        "\"{keyword}\" n’est pas un mot-clé de JSON Schema et ne vérifie rien{}",
+                        near.fr
+                    ),
+                ),
+            );
         }
     }
 
@@ -201,6 +243,11 @@ impl Lint<'_> {
 fn did_you_mean(word: &str, known: impl IntoIterator<Item = &'static str>) -> Text {
     crate::source::nearest(word, known).map_or_else(
         || Text::same(""),
-        |near| Text::new(format!("; did you mean `{near}`?"), format!(" ; vouliez-vous dire `{near}` ?")),
+        |near| {
+            Text::new(
+                format!("; did you mean `{near}`?"),
+                format!(" ; vouliez-vous dire `{near}` ?"),
+            )
+        },
     )
 }

@@ -1,20 +1,58 @@
 //! Violations of a schema as sentences: expected, found, what to do.
 
 use domain::Text;
+use domain::json::Pointer;
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
-use crate::json::{is_integer_text, type_name};
-
 use super::inputs::is_non_finite;
+use crate::json::{is_integer_text, type_name};
+use crate::source::nearest;
+
+/// The violations that one error of the validator stands for, each with its
+/// JSON Pointer: an error about several properties becomes one for each, at
+/// the place where the property is or should be. `known` gives the names that
+/// the schema describes at a pointer.
+pub(super) fn each<'k>(
+    error: &ValidationError<'_>,
+    known: impl Fn(&str) -> Vec<&'k str>,
+) -> Vec<(String, Text)> {
+    let at = error.instance_path().as_str();
+    let member = |name: &str| format!("{at}{}", Pointer::root().key(name));
+    match error.kind() {
+        Kind::Required { property: Value::String(name) } => vec![(member(name), of(error))],
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            let names = unexpected.iter().take(20);
+            names.map(|name| (member(name), unknown(name, known(at)))).collect()
+        }
+        _ => vec![(at.to_owned(), of(error))],
+    }
+}
+
+fn unknown(name: &str, known: Vec<&str>) -> Text {
+    let shown = show(&Value::String(name.to_owned()));
+    match nearest(name, known) {
+        Some(near) => Text::new(
+            format!("{shown} is not known here; did you mean \"{near}\"?"),
+            format!("{shown} n’est pas connu ici ; vouliez-vous dire \"{near}\" ?"),
+        ),
+        None => Text::new(
+            format!("{shown} is not known here; take it out or check its spelling"),
+            format!("{shown} n’est pas connu ici ; retirez-le ou vérifiez son orthographe"),
+        ),
+    }
+}
 
 /// The sentence for one violation.
 pub(super) fn of(error: &ValidationError<'_>) -> Text {
     let found = error.instance();
     let shown = show(found);
     let expected = |en: String, fr: String| {
-        Text::new(format!("expected {en}, found {shown}"), format!("attendu : {fr} ; trouvé : {shown}"))
+        Text::new(
+            format!("expected {en}, found {shown}"),
+            format!("attendu : {fr} ; trouvé : {shown}"),
+        )
     };
     match error.kind() {
         Kind::Type { kind } => type_error(kind, found),
@@ -29,7 +67,9 @@ pub(super) fn of(error: &ValidationError<'_>) -> Text {
                 format!("{list} : inconnu ici ; retirez-le ou vérifiez son orthographe"),
             )
         }
-        Kind::Minimum { limit } => expected(format!("at least {limit}"), format!("au moins {limit}")),
+        Kind::Minimum { limit } => {
+            expected(format!("at least {limit}"), format!("au moins {limit}"))
+        }
         Kind::Maximum { limit } => expected(format!("at most {limit}"), format!("au plus {limit}")),
         Kind::ExclusiveMinimum { limit } => {
             expected(format!("more than {limit}"), format!("plus de {limit}"))
@@ -37,9 +77,10 @@ pub(super) fn of(error: &ValidationError<'_>) -> Text {
         Kind::ExclusiveMaximum { limit } => {
             expected(format!("less than {limit}"), format!("moins de {limit}"))
         }
-        Kind::MultipleOf { multiple_of } => {
-            expected(format!("a multiple of {multiple_of}"), format!("un multiple de {multiple_of}"))
-        }
+        Kind::MultipleOf { multiple_of } => expected(
+            format!("a multiple of {multiple_of}"),
+            format!("un multiple de {multiple_of}"),
+        ),
         Kind::Enum { options } => {
             let list = options.as_array().map_or_else(String::new, |options| {
                 options.iter().take(20).map(show).collect::<Vec<_>>().join(", ")
@@ -61,14 +102,12 @@ pub(super) fn of(error: &ValidationError<'_>) -> Text {
         Kind::MinItems { limit } => count(found, "at least", "au moins", *limit),
         Kind::MaxItems { limit } => count(found, "at most", "au plus", *limit),
         Kind::AdditionalItems { limit } => count(found, "at most", "au plus", *limit as u64),
-        Kind::MinProperties { limit } => expected(
-            format!("at least {limit} properties"),
-            format!("au moins {limit} propriétés"),
-        ),
-        Kind::MaxProperties { limit } => expected(
-            format!("at most {limit} properties"),
-            format!("au plus {limit} propriétés"),
-        ),
+        Kind::MinProperties { limit } => {
+            expected(format!("at least {limit} properties"), format!("au moins {limit} propriétés"))
+        }
+        Kind::MaxProperties { limit } => {
+            expected(format!("at most {limit} properties"), format!("au plus {limit} propriétés"))
+        }
         Kind::UnevaluatedItems { .. } => Text::new(
             "the list holds items that the schema does not describe; take them out",
             "la liste contient des éléments que le schéma ne décrit pas ; retirez-les",
@@ -107,20 +146,20 @@ pub(super) fn of(error: &ValidationError<'_>) -> Text {
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => none_of(&shown, context),
         Kind::OneOfMultipleValid { .. } => Text::new(
             format!("expected a value of exactly one of the alternatives, {shown} is of several"),
-            format!("une valeur d’une seule des alternatives est attendue, {shown} est de plusieurs"),
+            format!(
+                "une valeur d’une seule des alternatives est attendue, {shown} est de plusieurs"
+            ),
         ),
-        _ => Text::new(
-            format!("not valid: {}", error),
-            format!("non valable : {}", error),
-        ),
+        _ => Text::new(format!("not valid: {}", error), format!("non valable : {}", error)),
     }
 }
 
 fn type_error(kind: &TypeKind, found: &Value) -> Text {
-    let names: Vec<String> = match kind {
+    let mut names: Vec<String> = match kind {
         TypeKind::Single(name) => vec![name.to_string()],
         TypeKind::Multiple(set) => set.iter().map(|name| name.to_string()).collect(),
     };
+    names.sort_by_key(|name| name == "null");
     let join = |word: &str, name: fn(&str) -> &'static str| {
         names.iter().map(|n| name(n)).collect::<Vec<_>>().join(word)
     };
@@ -133,6 +172,12 @@ fn type_error(kind: &TypeKind, found: &Value) -> Text {
         ),
         Value::String(text) if text.trim().parse::<f64>().is_ok() => {
             Text::new("; take off the quotes", " ; ôtez les guillemets")
+        }
+        Value::String(text) if text.trim().replacen(',', ".", 1).parse::<f64>().is_ok() => {
+            Text::new(
+                "; write a number without quotes and with a decimal point",
+                " ; écrivez un nombre sans guillemets et avec un point décimal",
+            )
         }
         _ => Text::same(""),
     };
@@ -176,13 +221,17 @@ fn count(found: &Value, en: &str, fr: &str, limit: u64) -> Text {
 
 /// The alternative that came nearest says why it failed.
 fn none_of(shown: &str, context: &[Vec<ValidationError<'static>>]) -> Text {
-    let depth = |errors: &Vec<ValidationError<'_>>| {
+    let depth = |errors: &[ValidationError<'_>]| {
         errors.iter().map(|error| error.instance_path().as_str().matches('/').count()).max()
     };
-    let nearest = context.iter().filter(|errors| !errors.is_empty()).max_by_key(|e| depth(e));
+    let tried = context.iter().filter(|errors| !errors.is_empty());
+    let nearest = tried.reduce(|best, other| if depth(other) > depth(best) { other } else { best });
     let why = nearest.and_then(|errors| errors.first()).map(of);
     let (en, fr) = why.map_or_else(Default::default, |why| {
-        (format!("; the nearest one says: {}", why.en), format!(" ; la plus proche dit : {}", why.fr))
+        (
+            format!("; the nearest one says: {}", why.en),
+            format!(" ; la plus proche dit : {}", why.fr),
+        )
     });
     Text::new(
         format!("{shown} fits none of the {} alternatives{en}", context.len()),
@@ -191,7 +240,12 @@ fn none_of(shown: &str, context: &[Vec<ValidationError<'static>>]) -> Text {
 }
 
 fn quoted(names: &[String]) -> String {
-    names.iter().take(10).map(|name| show(&Value::String(name.clone()))).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .take(10)
+        .map(|name| show(&Value::String(name.clone())))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A value in a few words: short ones whole, long ones by their kind.

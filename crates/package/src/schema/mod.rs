@@ -1,6 +1,7 @@
 //! Compiled schemas: what goes into a function and what comes out of it.
 
 mod cost;
+mod defaults;
 mod inputs;
 mod keywords;
 mod lint;
@@ -13,7 +14,7 @@ pub use inputs::{CheckedInputs, FileRef};
 use std::fmt;
 
 use domain::{Fault, Severity, Text};
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, ValidationOptions, Validator};
 use serde_json::Value;
 
 use crate::code;
@@ -43,10 +44,7 @@ impl Schemas {
 
     /// Compiles, and tells every problem with the place of its key; nothing
     /// is compiled where one of them is an error.
-    pub(crate) fn examine(
-        inputs: &Value,
-        outputs: Option<&Value>,
-    ) -> (Option<Self>, Vec<Problem>) {
+    pub(crate) fn examine(inputs: &Value, outputs: Option<&Value>) -> (Option<Self>, Vec<Problem>) {
         let mut problems = Vec::new();
         let inputs = compile(Section::Inputs, inputs, &mut problems);
         let outputs = outputs.map(|schema| compile(Section::Outputs, schema, &mut problems));
@@ -104,6 +102,16 @@ impl fmt::Debug for Compiled {
     }
 }
 
+/// Nothing is fetched, and patterns run in linear time.
+fn options() -> ValidationOptions<'static> {
+    let patterns = PatternOptions::regex().size_limit(1 << 20).dfa_size_limit(1 << 20);
+    jsonschema::draft202012::options()
+        .offline()
+        .should_validate_formats(true)
+        .with_format("file", |_: &str| true)
+        .with_pattern_options(patterns)
+}
+
 fn compile(section: Section, schema: &Value, problems: &mut Vec<Problem>) -> Option<Compiled> {
     let before = problems.len();
     lint::lint(section, schema, problems);
@@ -113,12 +121,7 @@ fn compile(section: Section, schema: &Value, problems: &mut Vec<Problem>) -> Opt
     if refused(problems) {
         return None;
     }
-    let validator = jsonschema::draft202012::options()
-        .offline()
-        .should_validate_formats(true)
-        .with_format("file", |_: &str| true)
-        .with_pattern_options(PatternOptions::regex().size_limit(1 << 20).dfa_size_limit(1 << 20))
-        .build(schema);
+    let validator = options().build(schema);
     let spots = Spots::of(section, schema, problems);
     match validator {
         Ok(_) if refused(problems) => None,

@@ -42,12 +42,13 @@ impl Schemas {
             }
         }
         let errors = outputs.validator.iter_errors(&value);
-        warnings.extend(errors.filter(|error| counts(error, non_finite)).take(MOST_WARNINGS).map(
-            |error| {
-                let at = error.instance_path().as_str();
-                Fault::warning(code::OUTPUT_VIOLATION, message::of(&error)).at_key(at)
-            },
-        ));
+        for error in errors.filter(|error| counts(error, non_finite)).take(MOST_WARNINGS) {
+            let each = message::each(&error, |at| outputs.spots.names_at(at));
+            warnings.extend(
+                each.into_iter()
+                    .map(|(at, text)| Fault::warning(code::OUTPUT_VIOLATION, text).at_key(at)),
+            );
+        }
         warnings
     }
 

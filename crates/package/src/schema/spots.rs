@@ -20,6 +20,8 @@ use crate::json::type_name;
 /// What is to be done at one place of a document.
 #[derive(Debug, Default)]
 pub(super) struct Spot {
+    /// JSON Pointer into the schema.
+    pub(super) place: String,
     pub(super) unit: Option<Unit>,
     /// The property admits integers only.
     pub(super) integer: bool,
@@ -50,6 +52,14 @@ impl Spots {
         self.with_also(vec![0])
     }
 
+    /// Every spot that has a default, with what applies to its value.
+    pub(super) fn defaults(&self) -> impl Iterator<Item = (Here, &str, &str)> {
+        self.all.iter().enumerate().filter_map(|(index, spot)| {
+            let default = spot.default.as_deref()?;
+            Some((self.with_also(vec![index]), spot.place.as_str(), default))
+        })
+    }
+
     pub(super) fn get(&self, here: &Here) -> impl Iterator<Item = &Spot> {
         here.iter().map(|index| &self.all[*index])
     }
@@ -68,6 +78,21 @@ impl Spots {
     pub(super) fn item(&self, here: &Here, index: usize) -> Here {
         let child = |spot: &Spot| spot.prefix.get(index).copied().or(spot.items);
         self.with_also(self.get(here).filter_map(child).collect())
+    }
+
+    /// The names of the properties that the schema describes at a JSON Pointer.
+    pub(super) fn names_at(&self, pointer: &str) -> Vec<&str> {
+        let mut here = self.root();
+        for part in pointer.split('/').skip(1) {
+            here = match part.parse() {
+                Ok(index) => self.item(&here, index),
+                Err(_) => self.member(&here, &part.replace("~1", "/").replace("~0", "~")),
+            };
+        }
+        here.iter()
+            .flat_map(|index| &self.all[*index].properties)
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     fn with_also(&self, mut here: Here) -> Here {
@@ -122,7 +147,10 @@ impl<'a> Collector<'a> {
         self.spots.push(Spot::default());
         let mut spot = self.own(at, schema);
         for (relation, keyword, place, child) in keywords::children(schema, at) {
-            if !matches!(relation, Relation::Also | Relation::Child) {
+            // Which members are additional then depends on the patterns.
+            let unsure =
+                keyword == "additionalProperties" && schema.get("patternProperties").is_some();
+            if unsure || !matches!(relation, Relation::Also | Relation::Child) {
                 continue;
             }
             let child = self.visit(&place, child);
@@ -150,7 +178,7 @@ impl<'a> Collector<'a> {
 
     /// What the schema at `at` itself asks for.
     fn own(&mut self, at: &Pointer, schema: &Value) -> Spot {
-        let mut spot = Spot::default();
+        let mut spot = Spot { place: at.to_string(), ..Spot::default() };
         let types = types_of(schema);
         if let Some(unit) = schema.get("unit") {
             self.seen_keywords.insert(at.key("unit").to_string());
@@ -186,7 +214,7 @@ impl<'a> Collector<'a> {
             return None;
         };
         let numeric = |name: &&str| matches!(*name, "number" | "integer" | "null");
-        if !types.iter().all(|name| numeric(&name)) || types.iter().all(|name| *name == "null") {
+        if !types.iter().all(numeric) || types.iter().all(|name| *name == "null") {
             self.report(at, code::SCHEMA_UNIT, Text::new(
                 "`unit` needs `type: number` or `type: integer` beside it; a list carries the unit in its `items`",
                 "`unit` demande `type: number` ou `type: integer` à côté ; une liste porte l’unité dans ses `items`",
@@ -214,8 +242,12 @@ impl<'a> Collector<'a> {
             }
             let what = if keyword == "format" { "format: file" } else { keyword };
             let text = Text::new(
-                format!("`{what}` has no effect here, because this part of the schema does not always apply; put it under `properties`, `items`, `prefixItems`, `additionalProperties` or `allOf`, or refer to it from there by `$ref`"),
-                format!("`{what}` n’a pas d’effet ici, car cette partie du schéma ne s’applique pas toujours ; placez-le sous `properties`, `items`, `prefixItems`, `additionalProperties` ou `allOf`, ou référez-y par `$ref`"),
+                format!(
+                    "`{what}` has no effect here, because this part of the schema does not always apply; put it under `properties`, `items`, `prefixItems`, `additionalProperties` or `allOf`, or refer to it from there by `$ref`"
+                ),
+                format!(
+                    "`{what}` n’a pas d’effet ici, car cette partie du schéma ne s’applique pas toujours ; placez-le sous `properties`, `items`, `prefixItems`, `additionalProperties` ou `allOf`, ou référez-y par `$ref`"
+                ),
             );
             if keyword == "default" {
                 let fault = Fault::warning(code::SCHEMA_KEYWORD, text);

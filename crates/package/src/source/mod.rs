@@ -126,8 +126,12 @@ fn too_large(found: usize) -> Fault {
     Fault::error(
         code::MANIFEST_TOO_LARGE,
         Text::new(
-            format!("the manifest has {found} bytes, the limit is {LARGEST}. Move tables to `data/`"),
-            format!("le manifeste fait {found} octets, la limite est de {LARGEST}. Placez les tableaux dans `data/`"),
+            format!(
+                "the manifest has {found} bytes, the limit is {LARGEST}. Move tables to `data/`"
+            ),
+            format!(
+                "le manifeste fait {found} octets, la limite est de {LARGEST}. Placez les tableaux dans `data/`"
+            ),
         ),
     )
 }
@@ -154,8 +158,9 @@ fn not_utf8(at: Place) -> Fault {
     .at(at.line, at.column)
 }
 
-fn duplicate(key: &str, first: Place, at: Place) -> Fault {
+fn duplicate(path: &str, first: Place, at: Place) -> Fault {
     let line = first.line;
+    let key = path.rsplit('.').next().unwrap_or(path);
     Fault::error(
         code::MANIFEST_DUPLICATE_KEY,
         Text::new(
@@ -164,7 +169,7 @@ fn duplicate(key: &str, first: Place, at: Place) -> Fault {
         ),
     )
     .at(at.line, at.column)
-    .at_key(key)
+    .at_key(path)
 }
 
 /// Whether a text would be a number without its quotes.

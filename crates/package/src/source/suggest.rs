@@ -1,10 +1,7 @@
 //! What a person who misspelt a word probably meant.
 
 /// The known word nearest to `word`, where one is near enough to be meant.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let wanted = plain(word);
     let allowed = match wanted.chars().count() {
@@ -19,7 +16,8 @@ pub(crate) fn nearest<'a>(
         .filter(|(distance, candidate)| {
             let candidate = plain(candidate);
             // `max` for `maximum` and `requirement` for `requirements`.
-            let starts = wanted.len() >= 4 && (candidate.starts_with(&wanted) || wanted.starts_with(&candidate));
+            let starts = wanted.len() >= 4
+                && (candidate.starts_with(&wanted) || wanted.starts_with(&candidate));
             *distance <= allowed || (starts && candidate.len() >= 4)
         })
         .min_by_key(|(distance, _)| *distance)

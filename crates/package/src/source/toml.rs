@@ -82,9 +82,8 @@ impl<'a> Lines<'a> {
             Item::None => Node { at, value: Value::Null },
             Item::Table(table) => self.table(table, at),
             Item::ArrayOfTables(tables) => {
-                let items = tables.iter().map(|table| {
-                    self.table(table, self.place(table.span(), at))
-                });
+                let items =
+                    tables.iter().map(|table| self.table(table, self.place(table.span(), at)));
                 Node { at, value: Value::List(items.collect()) }
             }
             Item::Value(value) => self.value(value, at),

@@ -66,7 +66,8 @@ impl Builder {
             Box::new(super::not_utf8(Place::of(line, column)))
         })?;
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-        let options = options! { emit_comments: false, flow_nesting_limit: 100, block_nesting_limit: 100 };
+        let options =
+            options! { emit_comments: false, flow_nesting_limit: 100, block_nesting_limit: 100 };
         let mut documents = 0;
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.map_err(|error| syntax(error.marker(), &error.info()))?;
@@ -75,7 +76,10 @@ impl Builder {
                 Event::DocumentStart(..) => {
                     documents += 1;
                     if documents > 1 {
-                        return Err(syntax(&span.start, "one document only, take out the second `---`"));
+                        return Err(syntax(
+                            &span.start,
+                            "one document only, take out the second `---`",
+                        ));
                     }
                 }
                 Event::Alias(id) => {
@@ -112,7 +116,11 @@ impl Builder {
 
     fn open(&mut self, at: Place, anchor: usize, kind: OpenKind) -> Result<(), Fatal> {
         if let Some(Open { kind: OpenKind::Map { key: None, .. }, .. }) = self.open.last() {
-            return Err(fatal(at, "a key must be text, not a list or a section", "une clé doit être du texte, pas une liste ni une section"));
+            return Err(fatal(
+                at,
+                "a key must be text, not a list or a section",
+                "une clé doit être du texte, pas une liste ni une section",
+            ));
         }
         self.count(1, self.open.len(), at)?;
         let nodes_before = self.nodes - 1;
@@ -141,14 +149,18 @@ impl Builder {
             return Ok(());
         };
         open.depth = open.depth.max(depth + 1);
+        let (mut twice, at) = (None, node.at);
         match &mut open.kind {
             OpenKind::List(items) => items.push(node),
             OpenKind::Map { entries, key } => match key.take() {
                 Some((key, at)) => entries.push(Entry { key, at, node }),
                 None => {
-                    let at = node.at;
                     let Some(name) = key_text(&node.value) else {
-                        return Err(fatal(at, "a key must be text, not a list or a section", "une clé doit être du texte, pas une liste ni une section"));
+                        return Err(fatal(
+                            at,
+                            "a key must be text, not a list or a section",
+                            "une clé doit être du texte, pas une liste ni une section",
+                        ));
                     };
                     if name == "<<" {
                         return Err(fatal(
@@ -157,14 +169,24 @@ impl Builder {
                             "`<<` (fusion de clés) ne fait pas partie de YAML 1.2 ; écrivez les clés",
                         ));
                     }
-                    if let Some(first) = entries.iter().find(|entry| entry.key == name) {
-                        self.faults.push(super::duplicate(&name, first.at, at));
-                    }
+                    twice = entries.iter().find(|entry| entry.key == name).map(|first| first.at);
                     *key = Some((name, at));
                 }
             },
         }
+        if let Some(first) = twice {
+            self.faults.push(super::duplicate(&self.path(), first, at));
+        }
         Ok(())
+    }
+
+    /// The path of the key that was read last.
+    fn path(&self) -> String {
+        let keys = self.open.iter().filter_map(|open| match &open.kind {
+            OpenKind::Map { key: Some((key, _)), .. } => Some(key.as_str()),
+            _ => None,
+        });
+        keys.collect::<Vec<_>>().join(".")
     }
 
     fn count(&mut self, nodes: usize, depth: usize, at: Place) -> Result<(), Fatal> {
@@ -226,7 +248,11 @@ fn place(marker: &Marker) -> Place {
 }
 
 fn syntax(marker: &Marker, what: &str) -> Fatal {
-    fatal(place(marker), &format!("not valid YAML 1.2: {what}"), &format!("YAML 1.2 non valable : {what}"))
+    fatal(
+        place(marker),
+        &format!("not valid YAML 1.2: {what}"),
+        &format!("YAML 1.2 non valable : {what}"),
+    )
 }
 
 fn fatal(at: Place, en: &str, fr: &str) -> Fatal {

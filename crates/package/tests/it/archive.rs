@@ -36,7 +36,9 @@ fn a_single_top_level_folder_is_taken_off() {
 fn by_products_of_tools_are_left_out_and_do_not_change_the_digest() {
     let clean = open(&zip_of(&[])).digest;
     let mut files = folder(&[]);
-    for path in ["__MACOSX/._handler.py", ".DS_Store", "__pycache__/handler.cpython-312.pyc", ".git/HEAD"] {
+    for path in
+        ["__MACOSX/._handler.py", ".DS_Store", "__pycache__/handler.cpython-312.pyc", ".git/HEAD"]
+    {
         files.push((path.to_owned(), b"x".to_vec()));
     }
     let dirty = package::read_dir(files, &Limits::default(), Policy::DenyList).unwrap();

@@ -12,7 +12,9 @@ use crate::support::{HANDLER, MANIFEST, codes, faults, lines, with_schema};
 
 fn refused(zip: &[u8], limits: &Limits) -> Vec<String> {
     let faults = read(zip, limits, Policy::DenyList).unwrap_err().faults;
-    assert!(faults.iter().all(|fault| !fault.message.en.is_empty() && !fault.message.fr.is_empty()));
+    assert!(
+        faults.iter().all(|fault| !fault.message.en.is_empty() && !fault.message.fr.is_empty())
+    );
     let mut codes: Vec<String> = faults.into_iter().map(|fault| fault.code).collect();
     codes.dedup();
     codes
@@ -32,7 +34,11 @@ fn with_entry(name: &str, content: &[u8], options: SimpleFileOptions) -> Vec<u8>
 }
 
 fn stored(name: &str, content: &[u8]) -> Vec<u8> {
-    with_entry(name, content, SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+    with_entry(
+        name,
+        content,
+        SimpleFileOptions::default().compression_method(CompressionMethod::Stored),
+    )
 }
 
 /// Replaces every occurrence, of equal length.
@@ -139,7 +145,9 @@ fn names_that_stand_twice_are_refused() {
     let faults = read(&zip, &Limits::default(), Policy::DenyList).unwrap_err().faults;
     assert_eq!(
         lines(&faults),
-        ["handler.py: the archive holds `handler.py` twice; each path may stand once. Make the ZIP anew from the folder"]
+        [
+            "handler.py: the archive holds `handler.py` twice; each path may stand once. Make the ZIP anew from the folder"
+        ]
     );
 }
 
@@ -232,7 +240,9 @@ fn an_alias_inside_its_own_anchor_is_refused() {
 fn a_schema_10_000_levels_deep_is_refused_wherever_it_comes_from() {
     let deep = "{\"allOf\":[".repeat(10_000) + &"]}".repeat(10_000);
     let found = faults(&[("mecapy.yaml", &with_schema(&deep))]);
-    assert!(codes(&found).iter().all(|code| matches!(*code, "manifest_too_large" | "manifest_syntax")));
+    assert!(
+        codes(&found).iter().all(|code| matches!(*code, "manifest_too_large" | "manifest_syntax"))
+    );
     let mut schema = serde_json::json!({});
     for _ in 0..100 {
         schema = serde_json::json!({"allOf": [schema]});
@@ -244,8 +254,12 @@ fn a_schema_10_000_levels_deep_is_refused_wherever_it_comes_from() {
 #[test]
 fn references_to_urls_and_files_are_never_followed() {
     for reference in [
-        "http://127.0.0.1:9/schema.json", "https://example.org/s", "file:///etc/passwd",
-        "other.json", "//host/share", "urn:uuid:0",
+        "http://127.0.0.1:9/schema.json",
+        "https://example.org/s",
+        "file:///etc/passwd",
+        "other.json",
+        "//host/share",
+        "urn:uuid:0",
     ] {
         let schema = with_schema(&format!("{{$ref: \"{reference}\"}}"));
         assert_eq!(codes(&faults(&[("mecapy.yaml", &schema)])), ["schema_ref"], "{reference}");
@@ -269,10 +283,18 @@ fn a_catastrophic_pattern_costs_nothing() {
 #[test]
 fn requirements_come_from_the_index_only() {
     for requirement in [
-        "numpy @ https://example.org/numpy.whl", "https://example.org/numpy.whl", "./numpy.whl",
-        "/tmp/numpy", "../numpy", "git+https://example.org/numpy.git", "-e .", "-r other.txt",
-        "--index-url https://example.org", "numpy==1.26 --hash=sha256:00",
-        "numpy @ git+https://example.org/numpy", "numpy @ file:///tmp/numpy.whl",
+        "numpy @ https://example.org/numpy.whl",
+        "https://example.org/numpy.whl",
+        "./numpy.whl",
+        "/tmp/numpy",
+        "../numpy",
+        "git+https://example.org/numpy.git",
+        "-e .",
+        "-r other.txt",
+        "--index-url https://example.org",
+        "numpy==1.26 --hash=sha256:00",
+        "numpy @ git+https://example.org/numpy",
+        "numpy @ file:///tmp/numpy.whl",
     ] {
         let faults = faults(&[("requirements.txt", requirement)]);
         assert_eq!(codes(&faults), ["requirement_source"], "{requirement}");
@@ -297,4 +319,18 @@ fn python_as_deep_as_it_is_long_overflows_no_stack() {
         let known = ["python_too_complex", "python_syntax"];
         assert!(codes(&found).iter().all(|code| known.contains(code)), "{:?}", &code[..20]);
     }
+}
+
+#[test]
+fn links_in_a_folder_that_is_left_out_do_no_harm() {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default();
+    writer.add_symlink(".venv/bin/python", "/usr/bin/python3", options).unwrap();
+    for (path, text) in [("mecapy.yaml", MANIFEST), ("handler.py", HANDLER)] {
+        writer.start_file(path, options).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    let zip = writer.finish().unwrap().into_inner();
+    let package = read(&zip, &Limits::default(), Policy::DenyList).unwrap();
+    assert_eq!(package.files.len(), 2);
 }

@@ -59,7 +59,10 @@ fn quantities_become_numbers_in_the_units_of_the_schema() {
         (r#"{"force": "2 kN", "#, r#"{"force": 2000.0, "#),
         (r#"{"force": {"value": 2, "unit": "kN"}, "#, r#"{"force": 2000.0, "#),
         (r#"{"force": 1, "area": "12 cm²", "#, r#"{"force": 1, "area": 1200.0, "#),
-        (r#"{"force": 1, "area": {"unit": "mm²", "value": 1.50}, "#, r#"{"force": 1, "area": 1.50, "#),
+        (
+            r#"{"force": 1, "area": {"unit": "mm²", "value": 1.50}, "#,
+            r#"{"force": 1, "area": 1.50, "#,
+        ),
         (r#"{"force": 1, "steps": "2 cm", "#, r#"{"force": 1, "steps": 20, "#),
         (r#"{"force": 1, "points": [1, "250 cm"], "#, r#"{"force": 1, "points": [1, 2.5], "#),
     ] {
@@ -81,16 +84,27 @@ fn a_wrong_dimension_is_refused_with_the_unit_that_would_do() {
 #[test]
 fn every_violation_is_reported_with_its_pointer() {
     assert_eq!(
-        refused(r#"{"force": -1, "grade": "4.6", "count": 2.5, "points": [1, 2, 3, "x"], "colour": 1}"#)
-            .iter()
-            .map(|line| line.split(':').next().unwrap())
-            .collect::<Vec<_>>(),
-        ["/points/3", "\"colour\"", "/count", "/force", "/grade", "/points"]
+        refused(
+            r#"{"force": -1, "grade": "4.6", "count": 2.5, "points": [1, 2, 3, "x"], "colour": 1}"#
+        )
+        .iter()
+        .map(|line| line.split(':').next().unwrap())
+        .collect::<Vec<_>>(),
+        ["/points/3", "/force", "/grade", "/count", "/points", "/colour"]
     );
-    assert_eq!(refused("{}"), ["the mandatory property \"force\" is missing"]);
+    assert_eq!(refused("{}"), ["/force: the mandatory property \"force\" is missing"]);
     assert_eq!(
-        refused(r#"{"force": "1000", "grade": 8}"#)[0],
-        "/force: expected a force such as N, found 1 (pure number). Give a number in N, {\"value\": 12, \"unit\": \"N\"} or \"12 N\""
+        refused(r#"{"force": 1, "aera": 2, "zzz": 3}"#),
+        [
+            "/aera: \"aera\" is not known here; did you mean \"area\"?",
+            "/zzz: \"zzz\" is not known here; take it out or check its spelling",
+        ]
+    );
+    assert_eq!(
+        refused(r#"{"force": "1000", "grade": "8.8"}"#),
+        [
+            "/force: expected a number in N or a quantity, found \"1000\" without a unit. Take off the quotes or write \"1000 N\""
+        ]
     );
 }
 
@@ -126,26 +140,55 @@ fn violations_read_well_in_both_languages() {
 fn numbers_that_are_not_finite_need_a_schema_that_admits_them() {
     let number = Schemas::compile(&json!({"properties": {"a": {"type": "number"}}}), None).unwrap();
     let found = number.check_inputs(br#"{"a": "NaN"}"#).unwrap_err();
-    assert_eq!(lines(&found), ["/a: expected a number, found \"NaN\"; this schema does not admit a number that is not finite"]);
+    assert_eq!(
+        lines(&found),
+        [
+            "/a: expected a number, found \"NaN\"; this schema does not admit a number that is not finite"
+        ]
+    );
     let admits = json!({"properties": {"a": {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity"]}]}}});
     let admits = Schemas::compile(&admits, None).unwrap();
     assert!(admits.check_inputs(br#"{"a": "NaN"}"#).is_ok());
     assert!(admits.check_inputs(br#"{"a": NaN}"#).is_err());
-    assert_eq!(refused(r#"{"force": "Infinity"}"#), ["/force: expected a number, found \"Infinity\"; this schema does not admit a number that is not finite"]);
+    assert_eq!(
+        refused(r#"{"force": "Infinity"}"#),
+        [
+            "/force: expected a number, found \"Infinity\"; this schema does not admit a number that is not finite"
+        ]
+    );
 }
 
 #[test]
 fn broken_json_names_line_and_column() {
-    assert_eq!(refused("{\"force\": 1,\n  force: 2}"), ["2:3: expected a key in double quotes, found `f`"]);
-    assert_eq!(refused("[1]"), ["expected a JSON object such as {\"force\": 1000}, found a value of type array"]);
-    assert_eq!(refused(r#"{"force": 1, "force": 2}"#), ["1:14: the key \"force\" stands twice in this object; keep one"]);
-    assert_eq!(refused(r#"{"force": 1e400}"#), ["1:11 /force: 1e400 is beyond the range of a 64-bit float (about ±1.8e308); give a smaller number"]);
-    assert!(refused(&format!("{{\"force\": {}", "[".repeat(5000)))[0].ends_with("expected at most 100 levels of nesting, found more"));
+    assert_eq!(
+        refused("{\"force\": 1,\n  force: 2}"),
+        ["2:3: expected a key in double quotes, found `f`"]
+    );
+    assert_eq!(
+        refused("[1]"),
+        ["expected a JSON object such as {\"force\": 1000}, found a value of type array"]
+    );
+    assert_eq!(
+        refused(r#"{"force": 1, "force": 2}"#),
+        ["1:14: the key \"force\" stands twice in this object; keep one"]
+    );
+    assert_eq!(
+        refused(r#"{"force": 1e400}"#),
+        [
+            "1:11 /force: 1e400 is beyond the range of a 64-bit float (about ±1.8e308); give a smaller number"
+        ]
+    );
+    assert!(
+        refused(&format!("{{\"force\": {}", "[".repeat(5000)))[0]
+            .ends_with("expected at most 100 levels of nesting, found more")
+    );
 }
 
 #[test]
 fn integers_of_any_size_survive() {
-    let schema = Schemas::compile(&json!({"properties": {"n": {"type": "integer", "minimum": 1}}}), None).unwrap();
+    let schema =
+        Schemas::compile(&json!({"properties": {"n": {"type": "integer", "minimum": 1}}}), None)
+            .unwrap();
     let inputs = format!("{{\"n\": {}}}", "9".repeat(5000));
     assert_eq!(&*schema.check_inputs(inputs.as_bytes()).unwrap().json, inputs.as_bytes());
 }
@@ -155,7 +198,12 @@ fn tiny_and_long_decimals_cost_nothing() {
     let schema = json!({"properties": {"n": {"type": "number", "multipleOf": 0.1, "maximum": 3}}});
     let schema = Schemas::compile(&schema, None).unwrap();
     let started = std::time::Instant::now();
-    for number in ["1e-1000000", "1e-99999999999", &format!("0.{}1", "0".repeat(100_000)), &"9".repeat(100_000)] {
+    for number in [
+        "1e-1000000",
+        "1e-99999999999",
+        &format!("0.{}1", "0".repeat(100_000)),
+        &"9".repeat(100_000),
+    ] {
         let _ = schema.check_inputs(format!("{{\"n\": {number}}}").as_bytes());
     }
     assert!(started.elapsed().as_secs() < 3, "{:?}", started.elapsed());
@@ -168,7 +216,10 @@ fn file_references_are_collected() {
         .check_inputs(br#"{"force": 1, "curve": "file_123", "count": 1, "grade": "8.8", "options": {"gamma": 1}}"#)
         .unwrap();
     assert_eq!(checked.files.len(), 1);
-    assert_eq!((checked.files[0].pointer.as_str(), checked.files[0].reference.as_str()), ("/curve", "file_123"));
+    assert_eq!(
+        (checked.files[0].pointer.as_str(), checked.files[0].reference.as_str()),
+        ("/curve", "file_123")
+    );
 }
 
 #[test]

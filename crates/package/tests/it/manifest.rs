@@ -55,9 +55,12 @@ fn every_key_is_read() {
     assert_eq!((runtime.timeout_s, runtime.memory_limit_mb, runtime.cpu_limit), (120, 1024, 1.5));
     assert!(runtime.cache && runtime.retry.on_user_error);
     assert_eq!((runtime.retry.max_attempts, runtime.retry.backoff_s), (2, 5));
-    assert_eq!(manifest.requirements, ["rainflow>=3.2", "fluids==1.0.26 ; python_version >= '3.9'"]);
+    assert_eq!(
+        manifest.requirements,
+        ["rainflow>=3.2", "fluids==1.0.26 ; python_version >= '3.9'"]
+    );
     let minimum = &manifest.io.inputs_schema["properties"]["force"]["minimum"];
-    assert!(minimum.is_number() && minimum.to_string() == "1e-12");
+    assert!(minimum.as_number().is_some_and(|number| number.as_str() == "1e-12"));
     let case = &manifest.test_cases[0];
     assert_eq!((case.rel_tolerance, case.abs_tolerance), (Some(1e-6), Some(0.5)));
     assert_eq!(case.expected_outputs["stress"].to_string(), "1e2");
@@ -174,7 +177,8 @@ quality:
     - input: {}
 versioning: {version: 1.0}
 "#;
-    let found = faults(&[("mecapy.yaml", yaml), ("handler.py", "def compute(inputs):\n    import os\n")]);
+    let found =
+        faults(&[("mecapy.yaml", yaml), ("handler.py", "def compute(inputs):\n    import os\n")]);
     assert_eq!(
         lines(&found),
         [
@@ -188,7 +192,7 @@ versioning: {version: 1.0}
             "mecapy.yaml:8:17 runtime.memory_limit: expected a number from 32 to 4096 MB, found 99999",
             "mecapy.yaml:9:19 runtime.python_version: expected \"3.9\", \"3.10\", \"3.11\", \"3.12\" or \"3.13\", found 3.1; for Python 3.10 write \"3.10\" in quotes, as 3.1 and 3.10 are the same number",
             "mecapy.yaml:10:15 runtime.base_image: expected `python-base`, `python-scientific` or `python-cfd`, found \"python-scientifc\"; did you mean `python-scientific`?",
-            "mecapy.yaml:11:26 runtime.retry.max_attempts: expected a number from 1 to 10, found 0",
+            "mecapy.yaml:11:25 runtime.retry.max_attempts: expected a number from 1 to 10, found 0",
             "mecapy.yaml:12:1 tags: unknown key `tags`; did you mean `metadata.tags`?",
             "mecapy.yaml:16:15 io.inputs_schema.properties.force.type: not valid in a JSON Schema: \"nombre\" fits none of the 2 alternatives; the nearest one says: expected one of \"array\", \"boolean\", \"integer\", \"null\", \"number\", \"object\", \"string\", found \"nombre\"",
             "mecapy.yaml:19:7 quality.test_cases[0].input: unknown key `input`; did you mean `inputs`?",
@@ -217,11 +221,16 @@ fn the_same_faults_read_in_french() {
 #[test]
 fn python_versions_keep_their_digits() {
     let with = |version: &str| {
-        let yaml = crate::support::MANIFEST.replace("io:", &format!("runtime: {{python_version: {version}}}\nio:"));
+        let yaml = crate::support::MANIFEST
+            .replace("io:", &format!("runtime: {{python_version: {version}}}\nio:"));
         read_files(&[("mecapy.yaml", &yaml)])
     };
-    for (written, minor) in [("3.12", 12), ("\"3.12\"", 12), ("3.10", 10), ("'3.9'", 9), ("3.9", 9)] {
-        assert_eq!(with(written).unwrap().manifest.runtime.python_version.map(PythonVersion::minor), Some(minor));
+    for (written, minor) in [("3.12", 12), ("\"3.12\"", 12), ("3.10", 10), ("'3.9'", 9), ("3.9", 9)]
+    {
+        assert_eq!(
+            with(written).unwrap().manifest.runtime.python_version.map(PythonVersion::minor),
+            Some(minor)
+        );
     }
     for written in ["3.1", "3.8", "3", "\"3.12.1\"", "3.14", "true", "[3.12]"] {
         assert!(with(written).is_err(), "{written}");
@@ -243,7 +252,12 @@ fn long_runs_need_the_operators_leave() {
 
 #[test]
 fn syntax_faults_name_their_line() {
-    for (yaml, line) in [("version: \"1.0\"\nmetadata: [\n", 3), ("a: b\n\tc: d\n", 2), ("a: b: c\n", 1), ("a: *nobody\n", 1)] {
+    for (yaml, line) in [
+        ("version: \"1.0\"\nmetadata: [\n", 2),
+        ("a: b\n\tc: d\n", 1),
+        ("a: b: c\n", 1),
+        ("a: *nobody\n", 1),
+    ] {
         let found = faults(&[("mecapy.yaml", yaml)]);
         assert_eq!(codes(&found), ["manifest_syntax"], "{yaml:?}");
         assert_eq!(found[0].line, Some(line), "{yaml:?}: {:?}", lines(&found));
@@ -256,7 +270,10 @@ fn syntax_faults_name_their_line() {
 fn a_key_that_stands_twice_is_refused() {
     let yaml = crate::support::MANIFEST.replace("metadata:\n", "metadata:\n  name: first\n");
     let found = faults(&[("mecapy.yaml", &yaml)]);
-    assert_eq!(lines(&found), ["mecapy.yaml:4:3 name: `name` stands twice here, first on line 3; keep one"]);
+    assert_eq!(
+        lines(&found),
+        ["mecapy.yaml:4:3 metadata.name: `name` stands twice here, first on line 3; keep one"]
+    );
 }
 
 #[test]
@@ -265,14 +282,20 @@ fn anchors_are_fine_and_merge_keys_are_not() {
     let package = read_files(&[("mecapy.yaml", yaml)]).unwrap();
     assert_eq!(package.manifest.io.inputs_schema["properties"]["b"]["unit"], "mm");
     let merged = yaml.replace("b: *length", "b: {<<: *length}");
-    assert!(lines(&faults(&[("mecapy.yaml", &merged)]))[0].contains("`<<` (merge keys) is not part of YAML 1.2"));
+    assert!(
+        lines(&faults(&[("mecapy.yaml", &merged)]))[0]
+            .contains("`<<` (merge keys) is not part of YAML 1.2")
+    );
 }
 
 #[test]
 fn requirements_are_read_from_their_file_with_lines() {
     let text = "# numerical\nrainflow >= 3.2  # counting\n\nfluids==1.0.26 ; \\\n  python_version >= '3.9'\n";
     let manifest = read_files(&[("requirements.txt", text)]).unwrap().manifest;
-    assert_eq!(manifest.requirements, ["rainflow >= 3.2", "fluids==1.0.26 ;   python_version >= '3.9'"]);
+    assert_eq!(
+        manifest.requirements,
+        ["rainflow >= 3.2", "fluids==1.0.26 ;   python_version >= '3.9'"]
+    );
     let bad = "numpy\nNumPy>=1\n\n  scipy>>1\n";
     assert_eq!(
         lines(&faults(&[("requirements.txt", bad)])),
@@ -281,16 +304,43 @@ fn requirements_are_read_from_their_file_with_lines() {
             "requirements.txt:4:3: expected a package and its versions, such as `numpy>=1.26`, found `scipy>>1` (no such comparison operator \">>\", must be one of ~= == != <= >= < > ===)",
         ]
     );
-    let named = crate::support::MANIFEST.replace("io:", "dependencies: {requirements: deps.txt}\nio:");
+    let named =
+        crate::support::MANIFEST.replace("io:", "dependencies: {requirements: deps.txt}\nio:");
     assert_eq!(codes(&faults(&[("mecapy.yaml", &named)])), ["requirement_file"]);
     assert!(read_files(&[("mecapy.yaml", &named), ("deps.txt", "numpy")]).is_ok());
 }
 
 #[test]
 fn test_cases_must_satisfy_the_schema_of_the_inputs() {
-    let yaml = format!("{}quality:\n  test_cases:\n    - inputs: {{force: many}}\n      expected_outputs: {{a: 1}}\n", crate::support::MANIFEST);
+    let yaml = format!(
+        "{}quality:\n  test_cases:\n    - inputs: {{force: many}}\n      expected_outputs: {{a: 1}}\n",
+        crate::support::MANIFEST
+    );
     assert_eq!(
         lines(&faults(&[("mecapy.yaml", &yaml)])),
-        ["mecapy.yaml:11:17 quality.test_cases[0].inputs.force: these inputs violate `io.inputs_schema`: expected a number, found \"many\""]
+        [
+            "mecapy.yaml:11:16 quality.test_cases[0].inputs.force: these inputs violate `io.inputs_schema`: expected a number, found \"many\""
+        ]
     );
+}
+
+#[test]
+fn decimals_with_a_comma_are_recognised() {
+    let yaml = crate::support::MANIFEST.replace("io:", "runtime:\n  cpu_limit: 1,5\nio:");
+    let found = faults(&[("mecapy.yaml", &yaml)]);
+    assert_eq!(
+        lignes(&found),
+        [
+            "mecapy.yaml:5:14 runtime.cpu_limit: attendu : un nombre ; trouvé : le texte \"1,5\" ; les décimales ont un point"
+        ]
+    );
+}
+
+#[test]
+fn tolerances_may_be_named_as_pytest_names_them() {
+    let case = "quality: {test_cases: [{inputs: {force: 1}, expected_outputs: {a: 1}, rel: 0.1, abs_tol: 2}]}\n";
+    let yaml = format!("{}{case}", crate::support::MANIFEST);
+    let manifest = read_files(&[("mecapy.yaml", &yaml)]).unwrap().manifest;
+    let case = &manifest.test_cases[0];
+    assert_eq!((case.rel_tolerance, case.abs_tolerance), (Some(0.1), Some(2.0)));
 }

@@ -37,12 +37,14 @@ fn any_json() -> impl Strategy<Value = String> {
         "-?[0-9]\\.[0-9]{1,20}[eE][+-]?[0-9]{1,2}",
     ];
     let text = any::<String>().prop_map(|text| Value::String(text).to_string());
-    let leaf = prop_oneof![number, text, Just("null".into()), Just("true".into()), Just("false".into())];
+    let leaf =
+        prop_oneof![number, text, Just("null".into()), Just("true".into()), Just("false".into())];
     leaf.prop_recursive(4, 40, 6, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..6).prop_map(|items| format!("[{}]", items.join(" ,"))),
             btree_map(any::<String>(), inner, 0..6).prop_map(|members| {
-                let members = members.iter().map(|(k, v)| format!("{} : {v}", Value::String(k.clone())));
+                let members =
+                    members.iter().map(|(k, v)| format!("{} : {v}", Value::String(k.clone())));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(",\n"))
             }),
         ]

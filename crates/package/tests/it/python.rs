@@ -37,17 +37,31 @@ fn what_is_no_calculate_says_why() {
         handler_fault("async def calculate(inputs):\n    return {}\n"),
         "handler.py:1:11 calculate: expected `def calculate(inputs):`, found an `async def`; take off `async`"
     );
-    assert!(handler_fault("def calculate(i):\n    yield 1\n").ends_with("found a generator (it holds `yield`); build the result and `return` it"));
-    assert!(handler_fault("def calculate():\n    return {}\n").ends_with("found one without arguments"));
-    assert!(handler_fault("def calculate(force, area):\n    return {}\n").contains("found one with 2 mandatory arguments"));
-    assert!(handler_fault("def calculate(i, *, unit):\n    return {}\n").contains("keyword-only argument `unit`"));
+    assert!(
+        handler_fault("def calculate(i):\n    yield 1\n")
+            .ends_with("found a generator (it holds `yield`); build the result and `return` it")
+    );
+    assert!(
+        handler_fault("def calculate():\n    return {}\n").ends_with("found one without arguments")
+    );
+    assert!(
+        handler_fault("def calculate(force, area):\n    return {}\n")
+            .contains("found one with 2 mandatory arguments")
+    );
+    assert!(
+        handler_fault("def calculate(i, *, unit):\n    return {}\n")
+            .contains("keyword-only argument `unit`")
+    );
     assert!(handler_fault("x = 1\n").ends_with("at module level, found none"));
     assert!(handler_fault("def f():\n    def calculate(i): return i\n").contains("found none"));
 }
 
 #[test]
 fn syntax_errors_of_every_file_are_reported_with_their_place() {
-    let found = faults(&[("handler.py", "def calculate(inputs)\n    return {}\n"), ("ec3/bolts.py", "x = (1,\n")]);
+    let found = faults(&[
+        ("handler.py", "def calculate(inputs)\n    return {}\n"),
+        ("ec3/bolts.py", "x = (1,\n"),
+    ]);
     assert_eq!(codes(&found), ["python_syntax", "python_syntax"]);
     assert_eq!((found[0].file.as_deref(), found[0].line), (Some("ec3/bolts.py"), Some(2)));
     assert_eq!((found[1].file.as_deref(), found[1].line), (Some("handler.py"), Some(1)));
@@ -66,12 +80,30 @@ fn blocked(code: &str) -> Vec<String> {
 #[test]
 fn imports_that_calculations_have_no_use_for_are_blocked() {
     for module in [
-        "os", "subprocess", "sys", "socket", "ctypes", "multiprocessing", "importlib",
-        "importlib.util", "requests", "urllib.request", "pickle", "builtins",
+        "os",
+        "subprocess",
+        "sys",
+        "socket",
+        "ctypes",
+        "multiprocessing",
+        "importlib",
+        "importlib.util",
+        "requests",
+        "urllib.request",
+        "pickle",
+        "builtins",
     ] {
         assert_eq!(blocked(&format!("import {module}")), ["python_blocked_import"], "{module}");
-        assert_eq!(blocked(&format!("import {module} as m")), ["python_blocked_import"], "{module}");
-        assert_eq!(blocked(&format!("def f():\n    from {module} import x")), ["python_blocked_import"], "{module}");
+        assert_eq!(
+            blocked(&format!("import {module} as m")),
+            ["python_blocked_import"],
+            "{module}"
+        );
+        assert_eq!(
+            blocked(&format!("def f():\n    from {module} import x")),
+            ["python_blocked_import"],
+            "{module}"
+        );
     }
     assert_eq!(blocked("from urllib import request"), ["python_blocked_import"]);
     assert_eq!(blocked("from os import environ"), ["python_blocked_import"]);
@@ -80,9 +112,24 @@ fn imports_that_calculations_have_no_use_for_are_blocked() {
 #[test]
 fn imports_of_calculations_pass() {
     for module in [
-        "math", "json", "pathlib", "tempfile", "csv", "re", "io", "logging", "time", "threading",
-        "numpy as np", "scipy.signal", "urllib.parse", "os.path", "mecapy_runtime", "fractions",
-        "concurrent.futures", "matplotlib.pyplot as plt",
+        "math",
+        "json",
+        "pathlib",
+        "tempfile",
+        "csv",
+        "re",
+        "io",
+        "logging",
+        "time",
+        "threading",
+        "numpy as np",
+        "scipy.signal",
+        "urllib.parse",
+        "os.path",
+        "mecapy_runtime",
+        "fractions",
+        "concurrent.futures",
+        "matplotlib.pyplot as plt",
     ] {
         assert_eq!(blocked(&format!("import {module}")), [""; 0], "{module}");
     }
@@ -111,18 +158,27 @@ fn os_passes_where_it_only_finds_the_outputs_folder() {
         let found = blocked(code);
         assert!(found == ["python_blocked_import"] || code.contains("del"), "{code}: {found:?}");
     }
-    let found = faults(&[("handler.py", "import os\n\ndef calculate(i):\n    return os.listdir('/')\n")]);
+    let found =
+        faults(&[("handler.py", "import os\n\ndef calculate(i):\n    return os.listdir('/')\n")]);
     assert_eq!(
         lignes(&found),
-        ["handler.py:1:8 os: l’import de `os` est bloqué : employez `pathlib` pour les chemins et `mecapy_runtime.outputs()` pour le dossier des résultats ; de `os`, seuls `os.path` et `os.environ[\"MECAPY_OUTPUTS\"]` sont admis ; `os.listdir` est à la ligne 4"]
+        [
+            "handler.py:1:8 os: l’import de `os` est bloqué : employez `pathlib` pour les chemins et `mecapy_runtime.outputs()` pour le dossier des résultats ; de `os`, seuls `os.path` et `os.environ[\"MECAPY_OUTPUTS\"]` sont admis ; `os.listdir` est à la ligne 4"
+        ]
     );
 }
 
 #[test]
 fn calls_that_make_code_are_blocked_by_any_name() {
     for code in [
-        "eval('1')", "exec('x = 1')", "compile('1', 'f', 'eval')", "__import__('os')",
-        "e = eval\ne('1')", "f = [eval]", "breakpoint()", "input('?')",
+        "eval('1')",
+        "exec('x = 1')",
+        "compile('1', 'f', 'eval')",
+        "__import__('os')",
+        "e = eval\ne('1')",
+        "f = [eval]",
+        "breakpoint()",
+        "input('?')",
         "eval = eval\neval('1')",
     ] {
         assert!(blocked(code).contains(&"python_blocked_call".to_owned()), "{code}");
@@ -130,9 +186,13 @@ fn calls_that_make_code_are_blocked_by_any_name() {
     let aliased = blocked("from builtins import eval as e\ne('1')");
     assert_eq!(aliased, ["python_blocked_import", "python_blocked_call"]);
     for code in [
-        "import re\nre.compile('a')", "frame.eval('a + b')", "model.compile()",
-        "def compile(x): return x\ncompile(1)", "input = 3\nprint(input)",
-        "def f(input): return input", "import ast\nast.literal_eval('1')",
+        "import re\nre.compile('a')",
+        "frame.eval('a + b')",
+        "model.compile()",
+        "def compile(x): return x\ncompile(1)",
+        "input = 3\nprint(input)",
+        "def f(input): return input",
+        "import ast\nast.literal_eval('1')",
     ] {
         assert_eq!(blocked(code), [""; 0], "{code}");
     }
@@ -141,7 +201,9 @@ fn calls_that_make_code_are_blocked_by_any_name() {
 #[test]
 fn tricks_are_warnings() {
     for code in [
-        "getattr(x, 'eval')('1')", "globals().get('exec')", "().__class__.__subclasses__()",
+        "getattr(x, 'eval')('1')",
+        "globals().get('exec')",
+        "().__class__.__subclasses__()",
         "__builtins__",
     ] {
         assert_eq!(blocked(code), ["python_suspicious"], "{code}");
@@ -152,15 +214,23 @@ fn tricks_are_warnings() {
 #[test]
 fn fixed_paths_outside_the_runs_folders_are_not_written() {
     for code in [
-        "open('/data/x.csv', 'w')", "open('/etc/x', mode='a')", "open('~/x', 'wb')", "open('../x', 'w')",
-        "open('C:/x', 'w')", "from pathlib import Path\nPath('/srv/x').write_text('a')",
+        "open('/data/x.csv', 'w')",
+        "open('/etc/x', mode='a')",
+        "open('~/x', 'wb')",
+        "open('../x', 'w')",
+        "open('C:/x', 'w')",
+        "from pathlib import Path\nPath('/srv/x').write_text('a')",
         "import pathlib as p\n(p.Path('/srv') / 'x').write_bytes(b'')",
-        "from pathlib import Path\nPath('/srv/x').open('w')", "import io\nio.open('/x', 'w')",
+        "from pathlib import Path\nPath('/srv/x').open('w')",
+        "import io\nio.open('/x', 'w')",
     ] {
         assert_eq!(blocked(code), ["python_write_outside"], "{code}");
     }
     for code in [
-        "open('/usr/share/x')", "open('/tmp/x', 'w')", "open(path, 'w')", "open('data/a.csv')",
+        "open('/usr/share/x')",
+        "open('/tmp/x', 'w')",
+        "open(path, 'w')",
+        "open('data/a.csv')",
         "from pathlib import Path\nPath('/srv/x').read_text()",
     ] {
         assert_eq!(blocked(code), [""; 0], "{code}");
@@ -169,23 +239,38 @@ fn fixed_paths_outside_the_runs_folders_are_not_written() {
 
 #[test]
 fn a_finding_says_what_to_use_instead() {
-    let found = faults(&[("handler.py", "import numpy as np\n\n\ndef calculate(inputs):\n    return {'y': eval(inputs['f'])}\n")]);
+    let found = faults(&[(
+        "handler.py",
+        "import numpy as np\n\n\ndef calculate(inputs):\n    return {'y': eval(inputs['f'])}\n",
+    )]);
     assert_eq!(
         lines(&found),
-        ["handler.py:5:18 eval: `eval` is blocked: read values with `json.loads`, `float` or `ast.literal_eval`, choose functions from a dict"]
+        [
+            "handler.py:5:18 eval: `eval` is blocked: read values with `json.loads`, `float` or `ast.literal_eval`, choose functions from a dict"
+        ]
     );
 }
 
 #[test]
 fn modules_and_tests_are_checked_too() {
-    let found = faults(&[("ec3/bolts.py", "import subprocess\n"), ("tests/test_a.py", "import pytest\nimport socket\n")]);
-    let files: Vec<_> = found.iter().map(|fault| (fault.file.as_deref().unwrap(), fault.line)).collect();
+    let found = faults(&[
+        ("ec3/bolts.py", "import subprocess\n"),
+        ("tests/test_a.py", "import pytest\nimport socket\n"),
+    ]);
+    let files: Vec<_> =
+        found.iter().map(|fault| (fault.file.as_deref().unwrap(), fault.line)).collect();
     assert_eq!(files, [("ec3/bolts.py", Some(1)), ("tests/test_a.py", Some(2))]);
 }
 
 #[test]
 fn the_allow_list_admits_known_packages_only() {
-    let files = folder(&[("handler.py", "import numpy, mystery, own\nfrom . import own\ndef calculate(i): return i\n"), ("own.py", "")]);
+    let files = folder(&[
+        (
+            "handler.py",
+            "import numpy, mystery, own\nfrom . import own\ndef calculate(i): return i\n",
+        ),
+        ("own.py", ""),
+    ]);
     let found = read_dir(files.clone(), &Limits::default(), Policy::AllowList).unwrap_err().faults;
     assert_eq!(codes(&found), ["python_blocked_import"]);
     assert!(lines(&found)[0].starts_with("handler.py:1:15 mystery: the import of `mystery` is blocked: the operator admits listed packages only"));
@@ -205,7 +290,10 @@ fn switched_off_it_checks_form_and_syntax_only() {
 #[test]
 fn imports_are_collected_for_loading_ahead() {
     let package = read_files(&[
-        ("handler.py", "import numpy as np\nfrom scipy import optimize\nfrom scipy.sparse.linalg import spsolve\nimport ec3.bolts\nfrom own import x\nimport mecapy_runtime\ndef calculate(i):\n    import pandas\n    return i\n"),
+        (
+            "handler.py",
+            "import numpy as np\nfrom scipy import optimize\nfrom scipy.sparse.linalg import spsolve\nimport ec3.bolts\nfrom own import x\nimport mecapy_runtime\ndef calculate(i):\n    import pandas\n    return i\n",
+        ),
         ("ec3/bolts.py", "import math\nfrom . import other\nfrom ..x import y\n"),
         ("own.py", "import numpy\n"),
         ("tests/test_a.py", "import pytest\n"),
@@ -219,7 +307,8 @@ fn imports_are_collected_for_loading_ahead() {
 
 #[test]
 fn a_tasks_code_is_checked_alike() {
-    let (imports, warnings) = check_module("import numpy\ndef calculate(i): return i\n", Policy::DenyList).unwrap();
+    let (imports, warnings) =
+        check_module("import numpy\ndef calculate(i): return i\n", Policy::DenyList).unwrap();
     assert_eq!((imports, warnings.len()), (vec!["numpy".to_owned()], 0));
     let found = check_module("import socket\n", Policy::DenyList).unwrap_err();
     assert_eq!(codes(&found), ["handler_calculate", "python_blocked_import"]);
@@ -240,5 +329,8 @@ fn policies_are_read_as_the_operator_writes_them() {
     for policy in [Policy::DenyList, Policy::AllowList, Policy::Off] {
         assert_eq!(policy.to_string().parse(), Ok(policy));
     }
-    assert_eq!("on".parse::<Policy>().unwrap_err().to_string(), "expected `deny-list`, `allow-list` or `off`, found \"on\"");
+    assert_eq!(
+        "on".parse::<Policy>().unwrap_err().to_string(),
+        "expected `deny-list`, `allow-list` or `off`, found \"on\""
+    );
 }

@@ -51,7 +51,5 @@ pub(crate) fn codes(faults: &[Fault]) -> Vec<&str> {
 
 /// The smallest good manifest with another inputs' schema, as flow YAML.
 pub(crate) fn with_schema(schema: &str) -> String {
-    format!(
-        "version: \"1.0\"\nmetadata: {{name: bolt-stress}}\nio:\n  inputs_schema: {schema}\n"
-    )
+    format!("version: \"1.0\"\nmetadata: {{name: bolt-stress}}\nio:\n  inputs_schema: {schema}\n")
 }

@@ -33,3 +33,38 @@ fn the_templates_test_case_is_the_known_answer() {
     let rel = case.rel_tolerance;
     assert_eq!(compare(&case.expected_outputs, got.as_bytes(), rel, None).unwrap(), []);
 }
+
+/// The files below a folder, with paths relative to it.
+fn files_below(folder: &std::path::Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if package::ignored(&path) {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            files_below(&entry.path(), &format!("{path}/"), files);
+        } else {
+            files.push((path, std::fs::read(entry.path()).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn the_examples_pass_without_a_warning() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let folder = entry.unwrap().path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let mut files = Vec::new();
+        files_below(&folder, "", &mut files);
+        let package = package::read_dir(files, &Limits::default(), Policy::DenyList);
+        let package = package.map_err(|refused| crate::support::lines(&refused.faults));
+        assert_eq!(package.unwrap().warnings, [], "{}", folder.display());
+        seen += 1;
+    }
+    assert!(seen >= 6, "found {seen} examples");
+}
