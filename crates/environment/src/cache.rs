@@ -14,7 +14,12 @@ use crate::log::{KeptLog, Log};
 use crate::resolve;
 use crate::uv::{Ended, Uv};
 
-/// How long `uv` may take to clean, waiting for other runs included.
+/// How long to wait for other runs before the cache is emptied.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for them before leftovers are removed. Where others are
+/// busy, the leftovers wait for the next start.
+const HASTE: Duration = Duration::from_secs(1);
+/// How long the removal itself may take.
 const CLEANING_TIME: Duration = Duration::from_secs(60);
 
 /// Removes what runs left that were stopped while they unpacked. Best effort:
@@ -23,7 +28,7 @@ pub(crate) async fn remove_leftovers(uv: &Uv, scratch: &Path) {
     if has_leftovers(uv.cache()) {
         // A cache that can't be cleaned is no reason to refuse work; a disk
         // that is full says so by itself.
-        let _ = clean(uv, scratch, "prune").await;
+        let _ = clean(uv, scratch, "prune", HASTE).await;
     }
 }
 
@@ -36,17 +41,17 @@ pub(crate) async fn trim(uv: &Uv, scratch: &Path, max_bytes: u64) -> Result<u64,
     if measured <= max_bytes || uv.offline() {
         return Ok(0);
     }
-    clean(uv, scratch, "clean").await?;
+    clean(uv, scratch, "clean", PATIENCE).await?;
     Ok(measured)
 }
 
-async fn clean(uv: &Uv, scratch: &Path, how: &str) -> Result<(), Error> {
+async fn clean(uv: &Uv, scratch: &Path, how: &str, wait: Duration) -> Result<(), Error> {
     let folder = tempfile::tempdir_in(scratch).map_err(Error::io("use", scratch))?;
     let mut command = uv.command(folder.path());
     // `uv` waits until no other run uses the cache, in whatever process.
-    command.args(["cache", how]).env("UV_LOCK_TIMEOUT", CLEANING_TIME.as_secs().to_string());
+    command.args(["cache", how]).env("UV_LOCK_TIMEOUT", wait.as_secs().to_string());
     let log = KeptLog::live_only(&Log::silent());
-    let deadline = Instant::now() + CLEANING_TIME;
+    let deadline = Instant::now() + wait + CLEANING_TIME;
     match uv.run(command, None, None, deadline, &log, std::future::pending()).await? {
         Ended::Exited(finished) if finished.status.success() => Ok(()),
         Ended::Exited(finished) => Err(resolve::failure(uv, &finished.said)),
