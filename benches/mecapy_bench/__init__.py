@@ -1,0 +1,1 @@
+"""The benchmark of the platform beside its alternatives; run by `scripts/bench`."""
