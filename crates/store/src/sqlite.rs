@@ -57,6 +57,7 @@ impl Default for Options {
 /// its writer. The clock is the database's clock: leases compare with it.
 pub fn open(path: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Handle, Error> {
     let action = "open the database";
+    log::prepare(path).map_err(|e| Error::Backend { action, reason: e.to_string() })?;
     let mut connection = connect(path, options.busy_timeout).map_err(|e| e.at(action))?;
     if options.migrate {
         migrate::to(&mut connection, clock.now(), crate::migrate::Target::Newest)?;
