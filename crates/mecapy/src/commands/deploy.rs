@@ -56,8 +56,11 @@ impl Deploy {
                 let last = deployment.stages.len();
                 for (at, stage) in deployment.stages.iter().enumerate() {
                     bar.set_message(stage.name.clone());
-                    if stage.duration.is_some() && shown.insert(stage.name.clone()) {
-                        let good = !(failed && at + 1 == last);
+                    // Only the next stage, or the end, says how a stage ended.
+                    let is_last = at + 1 == last;
+                    let is_known = !is_last || deployment.has_ended();
+                    if is_known && shown.insert(stage.name.clone()) {
+                        let good = !(failed && is_last);
                         bar.suspend(|| show_stage(console, stage, good));
                     }
                 }
@@ -87,7 +90,7 @@ fn stage_name(console: Console, name: &str) -> &str {
     match name {
         "archive" => "archive",
         "environment" => console.t("environment", "environnement"),
-        "bytecode" => console.t("bytecode", "bytecode"),
+        "prepare" => console.t("prepare", "préparation"),
         "tests" => console.t("tests", "tests"),
         "publish" => console.t("publish", "publication"),
         other => other,

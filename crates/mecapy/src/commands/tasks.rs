@@ -181,7 +181,7 @@ fn artifacts(
             vec![
                 artifact.name.clone(),
                 bytes(artifact.size, console.lang),
-                artifact.reference.clone(),
+                artifact.artifact_id.clone(),
             ]
         })
         .collect();

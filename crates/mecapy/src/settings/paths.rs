@@ -17,6 +17,13 @@ pub(super) fn data(variables: &Variables) -> PathBuf {
     }
 }
 
+/// A path that means the same wherever it is read.
+pub(super) fn absolute(path: PathBuf) -> PathBuf {
+    // Only an empty path or a vanished working folder can't be made absolute;
+    // whoever opens it then says so.
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 /// Folders of whole Python installations that exist on this machine.
 pub(super) fn version_roots(variables: &Variables) -> Vec<PathBuf> {
     let pyenv = match variables.get("PYENV_ROOT") {

@@ -14,6 +14,8 @@ use super::{Environment, Python, Refused, Secret, Settings, Variables, paths};
 pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings, Refused> {
     let mut sources = Sources::read(variables, flags);
     let data = sources.path("MECAPY_DATA").unwrap_or_else(|| paths::data(variables));
+    // Other processes are given paths below it, and stand elsewhere.
+    let data = paths::absolute(data);
     let environment = environment(&mut sources);
     let settings = Settings {
         config: sources.config.clone(),
@@ -105,24 +107,29 @@ fn python(sources: &mut Sources, variables: &Variables) -> Python {
         .ok()
         .and_then(|program| Some(program.parent()?.parent()?.parent()?.join(".tools/bin")));
     Python {
-        executables: sources.paths("MECAPY_PYTHONS"),
+        executables: absolute(sources.paths("MECAPY_PYTHONS")),
         version_roots: paths::version_roots(variables),
         default: sources
             .is_given("MECAPY_DEFAULT_PYTHON")
             .then(|| sources.take("MECAPY_DEFAULT_PYTHON", |text| text.parse().ok()))
             .flatten(),
         mirror: sources.text("MECAPY_PYTHON_MIRROR"),
-        uv: sources.path("MECAPY_UV"),
+        uv: sources.path("MECAPY_UV").map(paths::absolute),
         uv_folders: [Some(PathBuf::from(".tools/bin")), beside_program]
             .into_iter()
             .flatten()
             .filter(|folder| folder.is_dir())
+            .map(paths::absolute)
             .collect(),
         search_path: variables.get("PATH").map(Into::into),
         index_url: sources.text("MECAPY_INDEX_URL").map(Secret::new),
-        wheels: sources.paths("MECAPY_WHEELS"),
+        wheels: absolute(sources.paths("MECAPY_WHEELS")),
         offline: sources.boolean("MECAPY_OFFLINE").unwrap_or(false),
     }
+}
+
+fn absolute(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.into_iter().map(paths::absolute).collect()
 }
 
 fn limits(sources: &mut Sources) -> Limits {

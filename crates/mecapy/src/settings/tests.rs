@@ -51,6 +51,13 @@ fn flags_come_before_variables_and_variables_before_the_file() {
 }
 
 #[test]
+fn a_relative_data_folder_means_the_same_to_every_process() {
+    let flags = Flags { data: Some("kept/here".into()), ..Flags::default() };
+    let settings = Settings::load(&Variables::default(), &flags).unwrap();
+    assert!(settings.data.is_absolute() && settings.data.ends_with("kept/here"));
+}
+
+#[test]
 fn every_fault_of_every_source_is_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("m.toml");

@@ -45,7 +45,7 @@ fn with_json_a_failure_is_one_json_value_on_standard_output() {
     let value: serde_json::Value = serde_json::from_str(&called.out).unwrap();
     assert_eq!(value["code"], "command_failed");
     assert_eq!(value["exit_code"].to_string(), "3");
-    let called = mecapy(home.path(), &["--json", "tasks", "--lmit", "3"], &[]);
+    let called = mecapy(home.path(), &["--json", "tasks", "list", "--lmit", "3"], &[]);
     let value: serde_json::Value = serde_json::from_str(&called.out).unwrap();
     assert_eq!(called.code, 2);
     assert!(value["detail"].as_str().unwrap().contains("did you mean `--limit`?"));
