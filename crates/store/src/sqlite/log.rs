@@ -10,7 +10,7 @@
 //! The log's file is made at its full length beforehand. A commit that makes
 //! a file longer waits for the file system's journal, and with it for whatever
 //! other processes wrote; one that overwrites waits for its own pages alone.
-//! Measured on a busy machine: 2.8 ms against 0.3 ms.
+//! On a busy machine that is 2.8 ms against 0.4 ms (`docs/decisions/0002`).
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
