@@ -1,10 +1,9 @@
 //! Whether the defaults of a schema are inputs that it would accept.
 
-use domain::json::Pointer;
 use domain::{Fault, Text};
 use serde_json::Value;
 
-use super::inputs::Filling;
+use super::inputs::{Filling, Path};
 use super::{Problem, Schemas, Section, message, options};
 use crate::code;
 
@@ -21,7 +20,7 @@ impl Schemas {
         let Ok(validators) = options().build_map(schema) else { return problems };
         for (here, place, default) in spots.defaults() {
             let mut filling = Filling::new(&self.inputs);
-            let filled = filling.filled(&Pointer::root(), &here, default);
+            let filled = filling.filled(&Path::Root, &here, default);
             let mut reasons: Vec<Text> =
                 filling.faults.into_iter().map(|fault| fault.message).collect();
             let validator = validators.get(&format!("#{place}"));

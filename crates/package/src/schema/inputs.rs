@@ -9,7 +9,8 @@ use domain::{Fault, Text};
 use serde_json::Value;
 
 use super::spots::Here;
-use super::{Compiled, Schemas, message};
+use super::violations::violations;
+use super::{Compiled, Schemas};
 use crate::code;
 use crate::json::{DEEPEST, ErrorKind, Json, Kind, Splices, parse};
 
@@ -18,6 +19,10 @@ const MOST_FAULTS: usize = 100;
 /// Defaults that one set of inputs may bring in; a recursive schema could
 /// otherwise grow without end.
 const MOST_DEFAULTS: usize = 10_000;
+
+/// Quantities that one set of inputs may have converted; each takes about 20
+/// microseconds, a plain number takes none.
+const MOST_CONVERSIONS: usize = 50_000;
 
 /// Inputs that satisfy their schema.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +57,13 @@ impl Schemas {
         let mut filling = Filling::new(&self.inputs);
         let mut splices = Splices::default();
         if self.inputs.spots.any {
-            filling.value(&Pointer::root(), &self.inputs.spots.root(), &document, &mut splices);
+            filling.value(&Path::Root, &self.inputs.spots.root(), &document, &mut splices);
         }
-        let Filling { mut faults, files, .. } = filling;
+        let Filling { mut faults, files, conversions, .. } = filling;
+        // What was left unconverted would only be reported again as no number.
+        if faults.len() >= MOST_FAULTS || conversions > MOST_CONVERSIONS {
+            return Err(faults);
+        }
         let json = if splices.is_empty() {
             Cow::Borrowed(inputs)
         } else {
@@ -65,22 +74,43 @@ impl Schemas {
             Cow::Owned(changed) => parse(changed).map_or(Value::Null, |changed| changed.to_value()),
         };
         let converted: Vec<String> = faults.iter().filter_map(|fault| fault.key.clone()).collect();
-        for error in self.inputs.validator.iter_errors(&value) {
-            if faults.len() >= MOST_FAULTS {
-                break;
-            }
-            for (at, text) in message::each(&error, |at| self.inputs.spots.names_at(at)) {
-                // A quantity that could not be converted has had its sentence.
-                let told = |known: &String| {
-                    at.strip_prefix(known.as_str())
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                };
-                if !converted.iter().any(told) {
-                    faults.push(Fault::error(code::INPUT_VIOLATION, text).at_key(at));
-                }
+        for (at, text) in violations(&self.inputs, &value, json.len(), MOST_FAULTS, |_| true) {
+            // A quantity that could not be converted has had its sentence.
+            let told = |known: &String| {
+                at.strip_prefix(known.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if !converted.iter().any(told) {
+                faults.push(Fault::error(code::INPUT_VIOLATION, text).at_key(at));
             }
         }
         if faults.is_empty() { Ok(CheckedInputs { json, files }) } else { Err(faults) }
+    }
+}
+
+/// Where a walk is, as a list from the leaf to the root, so that a pointer is
+/// only written where somebody reads it.
+#[derive(Clone, Copy)]
+pub(super) enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, usize),
+}
+
+impl Path<'_> {
+    pub(super) fn pointer(&self) -> Pointer {
+        match self {
+            Self::Root => Pointer::root(),
+            Self::Key(parent, key) => parent.pointer().key(key),
+            Self::Index(parent, index) => parent.pointer().index(*index),
+        }
+    }
+
+    fn depth(&self) -> usize {
+        match self {
+            Self::Root => 0,
+            Self::Key(parent, _) | Self::Index(parent, _) => 1 + parent.depth(),
+        }
     }
 }
 
@@ -90,15 +120,16 @@ pub(super) struct Filling<'a> {
     pub(super) faults: Vec<Fault>,
     files: Vec<FileRef>,
     defaults: usize,
+    conversions: usize,
 }
 
 impl<'a> Filling<'a> {
     pub(super) fn new(compiled: &'a Compiled) -> Self {
-        Self { compiled, faults: Vec::new(), files: Vec::new(), defaults: 0 }
+        Self { compiled, faults: Vec::new(), files: Vec::new(), defaults: 0, conversions: 0 }
     }
 
-    fn value(&mut self, at: &Pointer, here: &Here, value: &Json<'_>, splices: &mut Splices) {
-        if here.is_empty() {
+    fn value(&mut self, at: &Path<'_>, here: &Here, value: &Json<'_>, splices: &mut Splices) {
+        if here.is_empty() || self.faults.len() >= MOST_FAULTS {
             return;
         }
         let spots = &self.compiled.spots;
@@ -108,16 +139,24 @@ impl<'a> Filling<'a> {
         }
         match &value.kind {
             Kind::Text(text) if spots.get(here).any(|spot| spot.file) => {
-                self.files.push(FileRef { pointer: at.to_string(), reference: text.to_string() });
+                let pointer = at.pointer().to_string();
+                self.files.push(FileRef { pointer, reference: text.to_string() });
             }
             Kind::List(items) => {
+                let rest = spots.item(here, usize::MAX);
+                let prefixed = spots.prefixed(here);
                 for (index, item) in items.iter().enumerate() {
-                    self.value(&at.index(index), &spots.item(here, index), item, splices);
+                    let at = Path::Index(at, index);
+                    if index < prefixed {
+                        self.value(&at, &spots.item(here, index), item, splices);
+                    } else {
+                        self.value(&at, &rest, item, splices);
+                    }
                 }
             }
             Kind::Object(members) => {
                 for (key, member) in members {
-                    self.value(&at.key(key), &spots.member(here, key), member, splices);
+                    self.value(&Path::Key(at, key), &spots.member(here, key), member, splices);
                 }
                 self.defaults(at, here, value, members, splices);
             }
@@ -127,7 +166,7 @@ impl<'a> Filling<'a> {
 
     fn quantity(
         &mut self,
-        at: &Pointer,
+        at: &Path<'_>,
         unit: &Unit,
         integer: bool,
         value: &Json<'_>,
@@ -137,6 +176,14 @@ impl<'a> Filling<'a> {
             return;
         }
         if matches!(value.kind, Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::List(_)) {
+            return;
+        }
+        self.conversions += 1;
+        if self.conversions > MOST_CONVERSIONS {
+            if self.conversions == MOST_CONVERSIONS + 1 {
+                let fault = Fault::error(code::INPUT_TOO_LARGE, too_many_conversions(unit));
+                self.faults.push(fault.at_key(at.pointer().as_str()));
+            }
             return;
         }
         let converted = Quantity::from_json(&value.to_value())
@@ -149,7 +196,8 @@ impl<'a> Filling<'a> {
                     Kind::Text(text) if text.trim().parse::<f64>().is_ok() => no_unit(text, unit),
                     _ => no_quantity(error.text(), unit),
                 };
-                self.faults.push(Fault::error(code::INPUT_UNIT, expected).at_key(at.as_str()));
+                let fault = Fault::error(code::INPUT_UNIT, expected);
+                self.faults.push(fault.at_key(at.pointer().as_str()));
             }
         }
     }
@@ -157,7 +205,7 @@ impl<'a> Filling<'a> {
     /// Inserts the members that are missing and have a default.
     fn defaults(
         &mut self,
-        at: &Pointer,
+        at: &Path<'_>,
         here: &Here,
         object: &Json<'_>,
         members: &[(Cow<'_, str>, Json<'_>)],
@@ -175,8 +223,8 @@ impl<'a> Filling<'a> {
                 continue;
             };
             self.defaults += 1;
-            if self.defaults > MOST_DEFAULTS || at.as_str().matches('/').count() >= DEEPEST {
-                self.faults.push(endless_defaults().at_key(at.as_str()));
+            if self.defaults > MOST_DEFAULTS || at.depth() >= DEEPEST {
+                self.faults.push(endless_defaults().at_key(at.pointer().as_str()));
                 return;
             }
             if !(members.is_empty() && added.is_empty()) {
@@ -185,7 +233,7 @@ impl<'a> Filling<'a> {
             added.push(key);
             text.push_str(&Value::String(key.clone()).to_string());
             text.push_str(": ");
-            text.push_str(&self.filled(&at.key(key), &child, default));
+            text.push_str(&self.filled(&Path::Key(at, key), &child, default));
         }
         if !text.is_empty() {
             let end = object.span.end - 1;
@@ -194,7 +242,7 @@ impl<'a> Filling<'a> {
     }
 
     /// A default with its own units converted and its own defaults filled in.
-    pub(super) fn filled(&mut self, at: &Pointer, here: &Here, default: &str) -> String {
+    pub(super) fn filled(&mut self, at: &Path<'_>, here: &Here, default: &str) -> String {
         let Ok(value) = parse(default.as_bytes()) else { return default.to_owned() };
         let mut splices = Splices::default();
         self.value(at, here, &value, &mut splices);
@@ -214,6 +262,17 @@ fn no_unit(text: &str, unit: &Unit) -> Text {
         ),
         format!(
             "un nombre en {unit} ou une grandeur est attendu, trouvé {shown} sans unité. Ôtez les guillemets ou écrivez \"{number} {unit}\""
+        ),
+    )
+}
+
+fn too_many_conversions(unit: &Unit) -> Text {
+    Text::new(
+        format!(
+            "expected at most {MOST_CONVERSIONS} quantities with a unit in one set of inputs, found more; give plain numbers in {unit}"
+        ),
+        format!(
+            "au plus {MOST_CONVERSIONS} grandeurs avec unité sont attendues dans un jeu d’entrées, trouvé davantage ; donnez de simples nombres en {unit}"
         ),
     )
 }

@@ -8,6 +8,7 @@ mod lint;
 mod message;
 mod outputs;
 mod spots;
+mod violations;
 
 pub use inputs::{CheckedInputs, FileRef};
 

@@ -1,15 +1,22 @@
 //! Checks a result against the outputs' schema; what it finds only warns.
 
-use domain::json::Pointer;
+use std::collections::HashSet;
+
 use domain::{Fault, Text};
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
+use super::inputs::Path;
 use super::spots::{Here, Spots};
-use super::{FileRef, Schemas, message};
+use super::violations::violations;
+use super::{FileRef, Schemas};
 use crate::code;
+use crate::json::{Json, Kind, parse};
 
+/// Largest result that is checked, in bytes; beyond it, the memory that
+/// checking takes would be the host's problem.
+const LARGEST: usize = 32 << 20;
 /// Warnings beyond this many add nothing for whoever reads them.
 const MOST_WARNINGS: usize = 20;
 
@@ -26,14 +33,16 @@ impl Schemas {
             warnings.push(non_finite_warning(non_finite));
         }
         let Some(outputs) = &self.outputs else { return warnings };
-        let Ok(mut value) = serde_json::from_slice::<Value>(result) else {
-            warnings.push(Fault::warning(
-                code::OUTPUT_VIOLATION,
-                Text::new(
-                    "the result is nested too deeply to be checked against `io.outputs_schema`",
-                    "le résultat est trop imbriqué pour être vérifié par rapport à `io.outputs_schema`",
-                ),
+        if result.len() > LARGEST {
+            warnings.push(not_checked(
+                format!("is larger than {LARGEST} bytes"),
+                format!("dépasse {LARGEST} octets"),
             ));
+            return warnings;
+        }
+        let Ok(mut value) = serde_json::from_slice::<Value>(result) else {
+            let (en, fr) = ("is nested more than 128 levels", "dépasse 128 niveaux d’imbrication");
+            warnings.push(not_checked(en.to_owned(), fr.to_owned()));
             return warnings;
         };
         for pointer in non_finite {
@@ -41,14 +50,14 @@ impl Schemas {
                 *place = Value::from(0);
             }
         }
-        let errors = outputs.validator.iter_errors(&value);
-        for error in errors.filter(|error| counts(error, non_finite)).take(MOST_WARNINGS) {
-            let each = message::each(&error, |at| outputs.spots.names_at(at));
-            warnings.extend(
-                each.into_iter()
-                    .map(|(at, text)| Fault::warning(code::OUTPUT_VIOLATION, text).at_key(at)),
-            );
-        }
+        let non_finite: HashSet<&str> = non_finite.iter().map(String::as_str).collect();
+        let counts = |error: &ValidationError<'_>| counts(error, &non_finite);
+        let found = violations(outputs, &value, result.len(), MOST_WARNINGS, counts);
+        warnings.extend(
+            found
+                .into_iter()
+                .map(|(at, text)| Fault::warning(code::OUTPUT_VIOLATION, text).at_key(at)),
+        );
         warnings
     }
 
@@ -58,9 +67,9 @@ impl Schemas {
     pub fn output_files(&self, result: &[u8]) -> Vec<FileRef> {
         let mut found = Vec::new();
         if let Some(outputs) = self.outputs.as_ref().filter(|outputs| outputs.spots.any)
-            && let Ok(value) = serde_json::from_slice::<Value>(result)
+            && let Ok(value) = parse(result)
         {
-            files(&outputs.spots, &Pointer::root(), &outputs.spots.root(), &value, &mut found);
+            files(&outputs.spots, &Path::Root, &outputs.spots.root(), &value, &mut found);
         }
         found
     }
@@ -68,31 +77,41 @@ impl Schemas {
 
 /// A bound on a number that is none says nothing; that it should not be a
 /// number does.
-fn counts(error: &ValidationError<'_>, non_finite: &[String]) -> bool {
+fn counts(error: &ValidationError<'_>, non_finite: &HashSet<&str>) -> bool {
     matches!(error.kind(), ValidationErrorKind::Type { .. })
-        || !non_finite.iter().any(|pointer| pointer == error.instance_path().as_str())
+        || !non_finite.contains(error.instance_path().as_str())
 }
 
-fn files(spots: &Spots, at: &Pointer, here: &Here, value: &Value, found: &mut Vec<FileRef>) {
+fn files(spots: &Spots, at: &Path<'_>, here: &Here, value: &Json<'_>, found: &mut Vec<FileRef>) {
     if here.is_empty() {
         return;
     }
-    match value {
-        Value::String(text) if spots.get(here).any(|spot| spot.file) => {
-            found.push(FileRef { pointer: at.to_string(), reference: text.clone() });
+    match &value.kind {
+        Kind::Text(text) if spots.get(here).any(|spot| spot.file) => {
+            found.push(FileRef { pointer: at.pointer().to_string(), reference: text.to_string() });
         }
-        Value::Array(items) => {
+        Kind::List(items) => {
             for (index, item) in items.iter().enumerate() {
-                files(spots, &at.index(index), &spots.item(here, index), item, found);
+                files(spots, &Path::Index(at, index), &spots.item(here, index), item, found);
             }
         }
-        Value::Object(members) => {
+        Kind::Object(members) => {
             for (key, member) in members {
-                files(spots, &at.key(key), &spots.member(here, key), member, found);
+                files(spots, &Path::Key(at, key), &spots.member(here, key), member, found);
             }
         }
         _ => {}
     }
+}
+
+fn not_checked(en: String, fr: String) -> Fault {
+    Fault::warning(
+        code::OUTPUT_VIOLATION,
+        Text::new(
+            format!("the result {en} and was not checked against `io.outputs_schema`"),
+            format!("le résultat {fr} et n’a pas été vérifié par rapport à `io.outputs_schema`"),
+        ),
+    )
 }
 
 fn non_finite_warning(pointers: &[String]) -> Fault {

@@ -80,6 +80,11 @@ impl Spots {
         self.with_also(self.get(here).filter_map(child).collect())
     }
 
+    /// How many items at the beginning of a list have spots of their own.
+    pub(super) fn prefixed(&self, here: &Here) -> usize {
+        self.get(here).map(|spot| spot.prefix.len()).max().unwrap_or(0)
+    }
+
     /// The names of the properties that the schema describes at a JSON Pointer.
     pub(super) fn names_at(&self, pointer: &str) -> Vec<&str> {
         let mut here = self.root();

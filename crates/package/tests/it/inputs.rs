@@ -250,3 +250,24 @@ fn the_deepest_inputs_in_the_longest_chain_overflow_no_stack() {
         thread.spawn_scoped(scope, check).unwrap().join().unwrap();
     });
 }
+
+#[test]
+fn a_million_wrong_items_are_told_in_few_words_and_little_time() {
+    let schema = json!({"properties": {
+        "a": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"enum": [1, 2]}]}},
+        "b": {"type": "array", "items": {"type": "number", "unit": "mm"}}}});
+    let schemas = Schemas::compile(&schema, None).unwrap();
+    let started = std::time::Instant::now();
+    let wrong = format!("{{\"a\": [{}1]}}", "true,".repeat(1 << 20));
+    let found = schemas.check_inputs(wrong.as_bytes()).unwrap_err();
+    assert_eq!((found.len(), found[0].key.as_deref()), (100, Some("/a/0")));
+    let last = format!("{{\"a\": [{}true]}}", "1,".repeat(1 << 20));
+    let found = schemas.check_inputs(last.as_bytes()).unwrap_err();
+    assert!(lines(&found)[0].starts_with("the schema is violated beyond the first 200 items"));
+    let units = format!("{{\"b\": [{}1]}}", "\"1 kN\",".repeat(1 << 18));
+    assert_eq!(schemas.check_inputs(units.as_bytes()).unwrap_err().len(), 100);
+    let quantities = format!("{{\"b\": [{}1]}}", "\"1 cm\",".repeat(60_000));
+    let found = schemas.check_inputs(quantities.as_bytes()).unwrap_err();
+    assert_eq!(codes(&found)[0], "input_too_large");
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
