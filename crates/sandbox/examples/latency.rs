@@ -6,14 +6,18 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::{Assignment, End, Interpreter, Job, LAUNCHER_ARGUMENT, Limits, Sandbox, Settings, Template, TemplateSpec};
+use sandbox::{
+    Assignment, End, Interpreter, Job, LAUNCHER_ARGUMENT, Limits, Sandbox, Settings, Template,
+    TemplateSpec,
+};
 
 /// Runs of each client in the throughput measurement.
 const RUNS: usize = 100;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-const HANDLER: &str = "def calculate(inputs):\n    return {'stress': inputs['force'] / inputs['section']}\n";
+const HANDLER: &str =
+    "def calculate(inputs):\n    return {'stress': inputs['force'] / inputs['section']}\n";
 const INPUTS: &str = r#"{"force": 1000, "section": 10}"#;
 
 fn main() -> Result<(), Failed> {
@@ -34,7 +38,8 @@ async fn measure() -> Result<(), Failed> {
     spec.packages.extend(arguments.next().map(Into::into));
     spec.preload.extend(arguments);
 
-    let settings = Settings { instance: "latency".into(), ..Settings::new(std::env::current_exe()?) };
+    let settings =
+        Settings { instance: "latency".into(), ..Settings::new(std::env::current_exe()?) };
     let sandbox = Sandbox::start(settings).await?;
     println!("{:?}", sandbox.host());
     let began = Instant::now();
@@ -67,7 +72,10 @@ async fn measure() -> Result<(), Failed> {
     Ok(())
 }
 
-async fn one(ready: sandbox::Ready, code: &std::path::Path) -> Result<(Duration, Duration), Failed> {
+async fn one(
+    ready: sandbox::Ready,
+    code: &std::path::Path,
+) -> Result<(Duration, Duration), Failed> {
     let job = Job::calculate(INPUTS.into());
     let began = Instant::now();
     let mut running = ready.assign(Assignment::new(job, code.to_path_buf(), Limits::default()));
@@ -86,7 +94,11 @@ async fn one(ready: sandbox::Ready, code: &std::path::Path) -> Result<(Duration,
     }
 }
 
-async fn throughput(template: &Template, code: &std::path::Path, clients: usize) -> Result<(), Failed> {
+async fn throughput(
+    template: &Template,
+    code: &std::path::Path,
+    clients: usize,
+) -> Result<(), Failed> {
     let began = Instant::now();
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 0..clients {
@@ -152,6 +164,7 @@ impl Cpu {
 fn process(pid: &str) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        after_name.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
 }

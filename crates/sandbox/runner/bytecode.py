@@ -1,5 +1,6 @@
 """The job that compiles the code folder to bytecode, executing nothing of it."""
 
+import importlib.util
 import os
 import py_compile
 
@@ -30,7 +31,7 @@ def run(header, body):
 def compile_one(relative):
     """Compiles one source; the message when it can't be."""
     source = os.path.join(SOURCE, relative)
-    cached = os.path.basename(py_compile.importlib.util.cache_from_source(source))
+    cached = os.path.basename(importlib.util.cache_from_source(source))
     target = os.path.join(child.OUTPUTS, os.path.dirname(relative), "__pycache__", cached)
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)

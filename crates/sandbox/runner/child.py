@@ -33,6 +33,7 @@ _NETWORK_EVENTS = frozenset(
 
 # Filled by the template, which imports the jobs before the first fork.
 jobs = {}
+warm_ups = []
 
 
 def main(fds):
@@ -99,6 +100,8 @@ def warm_up():
         raise ValueError("warm")
     except ValueError as error:
         text(error)
+    for more in warm_ups:
+        more()
 
 
 def explain_network(event, arguments):
@@ -140,7 +143,7 @@ def work(header, body):
 
 
 def progress(step, total=None, message=None):
-    """Tells whoever watches the run how far it is; offered as `mecapy.progress`."""
+    """Tells whoever watches the run how far it is; offered as `mecapy_runtime.progress`."""
     send(
         b"P",
         {
@@ -151,12 +154,20 @@ def progress(step, total=None, message=None):
     )
 
 
+def outputs():
+    """The folder whose files are kept; offered as `mecapy_runtime.outputs`."""
+    import pathlib
+
+    return pathlib.Path(OUTPUTS)
+
+
 def offer_module():
-    """Makes `import mecapy` give handlers what the platform offers them."""
-    module = types.ModuleType("mecapy", "What the platform offers a running calculation.")
+    """Makes `import mecapy_runtime` give handlers what the platform offers them."""
+    module = types.ModuleType("mecapy_runtime", "What the platform offers a running calculation.")
+    module.outputs = outputs
     module.progress = progress
-    module.__all__ = ["progress"]
-    sys.modules["mecapy"] = module
+    module.__all__ = ["outputs", "progress"]
+    sys.modules["mecapy_runtime"] = sys.modules["mecapy"] = module
 
 
 def flush():

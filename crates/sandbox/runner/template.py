@@ -33,7 +33,9 @@ def main():
     sys.argv = ["handler.py"]
     kernel.prepare(boot)
     child.jobs.update(compile=bytecode.run, calculate=calculate.run, pytest=unit_tests.run)
+    child.warm_ups.append(calculate.warm_up)
     child.offer_module()
+    calculate.prepare_import()
     control.send(
         json.dumps({"booted": {"protocol": 1, "python": sys.version.split()[0]}}).encode()
     )

@@ -1,7 +1,5 @@
 """The job that runs the archive's tests with pytest and reports each of them."""
 
-import sys
-
 from mecapy_runner import child
 
 TEXT_CHARACTERS = 4000
@@ -34,7 +32,6 @@ class Reports:
 
 def run(header, body):
     started = child.now_ns()
-    sys.path.insert(0, "/code")
     try:
         import pytest
     except ImportError as error:

@@ -16,7 +16,11 @@ use crate::outputs::{self, Outputs};
 use crate::run::{Assignment, Job, Limits};
 use crate::template::{Compiled, Template};
 
-pub(crate) async fn compile(template: &Template, folder: &Path, limits: Limits) -> Result<Compiled, Error> {
+pub(crate) async fn compile(
+    template: &Template,
+    folder: &Path,
+    limits: Limits,
+) -> Result<Compiled, Error> {
     // Bounded by the run's file system; the folder's own size bounds it in effect.
     let limits = Limits { artifact_bytes: u64::MAX, artifact_count: u64::MAX, ..limits };
     let ready = template.prepare().await?;
@@ -32,8 +36,10 @@ pub(crate) async fn compile(template: &Template, folder: &Path, limits: Limits) 
     struct Report {
         failed: Vec<(String, String)>,
     }
-    let report: Report = serde_json::from_slice(&json)
-        .map_err(|error| Error::Template { stage: "compiling".into(), detail: error.to_string() })?;
+    let report: Report = serde_json::from_slice(&json).map_err(|error| Error::Template {
+        stage: "compiling".into(),
+        detail: error.to_string(),
+    })?;
     let folder = folder.to_path_buf();
     let copied = tokio::task::spawn_blocking(move || copy(&outputs, &folder)).await;
     let written = copied

@@ -16,7 +16,9 @@ pub enum Error {
         remedy: String,
     },
     /// The launcher process ended or could not be started.
-    #[error("the sandbox launcher is gone: {0}; restart the worker, and look at its log for the cause")]
+    #[error(
+        "the sandbox launcher is gone: {0}; restart the worker, and look at its log for the cause"
+    )]
     LauncherGone(String),
     /// A template process did not come up, or ended.
     #[error("the template did not start ({stage}): {detail}")]

@@ -176,10 +176,7 @@ mod tests {
         sink.close();
         assert_eq!(
             drain(&mut events),
-            [
-                Event::Log { stream: Stream::Out, bytes: b"abcde".to_vec() },
-                Event::Cut { bytes: 4 }
-            ]
+            [Event::Log { stream: Stream::Out, bytes: b"abcde".to_vec() }, Event::Cut { bytes: 4 }]
         );
     }
 

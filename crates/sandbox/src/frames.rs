@@ -142,7 +142,10 @@ fn take(buffer: &mut Vec<u8>, body_limit: u64) -> Result<Option<Frame>, Broken> 
     Ok(Some(match kind {
         b'P' => Frame::Progress(serde_json::from_slice(head).map_err(malformed)?),
         b'E' => Frame::Failure(serde_json::from_slice(head).map_err(malformed)?),
-        _ => Frame::Result(serde_json::from_slice(head).map_err(malformed)?, whole.slice(body_at..end)),
+        _ => Frame::Result(
+            serde_json::from_slice(head).map_err(malformed)?,
+            whole.slice(body_at..end),
+        ),
     }))
 }
 

@@ -117,7 +117,8 @@ impl Link {
             let mut ready = self.socket.readable().await.map_err(|error| self.gone(&error))?;
             match message::receive(&self.socket, packet) {
                 Ok(received) if received.length == 0 => {
-                    let error = io::Error::new(io::ErrorKind::UnexpectedEof, "its socket was closed");
+                    let error =
+                        io::Error::new(io::ErrorKind::UnexpectedEof, "its socket was closed");
                     return Err(self.gone(&error));
                 }
                 Ok(received) => {

@@ -41,7 +41,9 @@ pub enum OutputsError {
         limit: u64,
     },
     /// More bytes than allowed.
-    #[error("the run left {measured} bytes of files, {limit} are allowed; write less, or raise the limit")]
+    #[error(
+        "the run left {measured} bytes of files, {limit} are allowed; write less, or raise the limit"
+    )]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
@@ -49,7 +51,9 @@ pub enum OutputsError {
         measured: u64,
     },
     /// Something that is not a plain file.
-    #[error("{name:?} in the outputs folder is {found}, expected a regular file or a folder; remove it before returning")]
+    #[error(
+        "{name:?} in the outputs folder is {found}, expected a regular file or a folder; remove it before returning"
+    )]
     NotAFile {
         /// What was found where.
         name: String,
@@ -88,7 +92,8 @@ impl Outputs {
 
     /// Whether anything at all is in the folder.
     pub(crate) fn is_empty(&self) -> bool {
-        let Some(Ok(folder)) = self.root.as_ref().map(|root| open_folder(root.as_fd(), "outputs")) else {
+        let Some(Ok(folder)) = self.root.as_ref().map(|root| open_folder(root.as_fd(), "outputs"))
+        else {
             return true;
         };
         let first = Dir::read_from(&folder).ok().and_then(|mut dir| dir.find_map(real_entry));
@@ -155,7 +160,10 @@ impl Listing<'_> {
             let bytes = u64::try_from(status.st_size).unwrap_or(u64::MAX);
             self.bytes = self.bytes.saturating_add(bytes);
             if self.bytes > self.outputs.max_bytes {
-                return Err(OutputsError::TooLarge { limit: self.outputs.max_bytes, measured: self.bytes });
+                return Err(OutputsError::TooLarge {
+                    limit: self.outputs.max_bytes,
+                    measured: self.bytes,
+                });
             }
             self.files.push(OutputEntry { name: path, bytes });
         }
@@ -170,10 +178,15 @@ fn real_entry(entry: rustix::io::Result<rustix::fs::DirEntry>) -> Option<std::ff
 }
 
 /// Opens below a folder without leaving it or following any link.
-pub(crate) fn open_beneath(folder: BorrowedFd<'_>, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
+pub(crate) fn open_beneath(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    flags: OFlags,
+) -> io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
+    let mode =
+        if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
     Ok(rustix::fs::openat2(folder, name, flags, mode, resolve)?)
 }
 

@@ -66,9 +66,9 @@ impl Prepared {
         news: mpsc::UnboundedReceiver<News>,
         files: Vec<OwnedFd>,
     ) -> io::Result<Self> {
-        let files: [OwnedFd; 8] = files
-            .try_into()
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a run came without its files"))?;
+        let files: [OwnedFd; 8] = files.try_into().map_err(|_| {
+            io::Error::new(io::ErrorKind::InvalidData, "a run came without its files")
+        })?;
         let [control, result, out, err, scratch, process, cpu, peak] = files;
         Ok(Self {
             link,
@@ -90,7 +90,8 @@ impl Prepared {
         // A process that has ended makes its pidfd readable.
         let mut ended = [rustix::event::PollFd::new(&self.process, rustix::event::PollFlags::IN)];
         let now = rustix::event::Timespec::default();
-        self.link.is_alive() && rustix::event::poll(&mut ended, Some(&now)).is_ok_and(|ready| ready == 0)
+        self.link.is_alive()
+            && rustix::event::poll(&mut ended, Some(&now)).is_ok_and(|ready| ready == 0)
     }
 
     /// Ends every process of the run: this one is pid 1 of its namespace.
@@ -213,7 +214,9 @@ impl Running {
         loop {
             match self.prepared.news.recv().await {
                 Some((Reply::Assigned { .. }, _)) => break,
-                Some((Reply::AssignFailed { detail, .. }, _)) => return Err(Error::Prepare(detail)),
+                Some((Reply::AssignFailed { detail, .. }, _)) => {
+                    return Err(Error::Prepare(detail));
+                }
                 Some((Reply::Ended { .. }, _)) => {
                     return Err(Error::Prepare("the run ended while it waited".into()));
                 }

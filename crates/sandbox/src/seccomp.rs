@@ -132,8 +132,10 @@ fn compile_rules(
 
 /// A system call's number, read from a program compiled for it alone.
 fn number(file: &'static str, name: &str) -> Result<u32, Error> {
-    let program = compile_rules(file, vec![json!({"syscall": name})], json!("allow"), json!("log"))?;
-    let after_load = program.iter().skip_while(|i| (i.code, i.k) != (LOAD_NUMBER.code, LOAD_NUMBER.k));
+    let program =
+        compile_rules(file, vec![json!({"syscall": name})], json!("allow"), json!("log"))?;
+    let after_load =
+        program.iter().skip_while(|i| (i.code, i.k) != (LOAD_NUMBER.code, LOAD_NUMBER.k));
     after_load
         .skip(1)
         .find(|i| i.code == JUMP_EQUAL)
@@ -209,7 +211,8 @@ mod tests {
         assert_eq!(clone(FORK_FLAGS), ALLOW);
         assert_eq!(clone(0x3d_0f00), ALLOW, "a thread");
         assert_eq!(clone(0x120_0011), ALLOW, "a fork");
-        for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_PARENT] {
+        for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_PARENT]
+        {
             assert_eq!(clone(flag as u64 | 17), EPERM, "{flag:#x}");
         }
         assert_eq!(clone(FORK_FLAGS | libc::CLONE_NEWNET as u64), EPERM);

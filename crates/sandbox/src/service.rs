@@ -97,7 +97,8 @@ impl Sandbox {
             });
         }
         let (launcher, socket) = spawn(&settings.program)?;
-        let link = Link::new(socket).map_err(|error| Error::host("watching the launcher", &error))?;
+        let link =
+            Link::new(socket).map_err(|error| Error::host("watching the launcher", &error))?;
         let begin = Begin {
             instance: settings.instance,
             tmp_bytes: settings.tmp_bytes,
@@ -112,7 +113,9 @@ impl Sandbox {
                 Ok(Self { inner: Arc::new(Inner { link, host, launcher }) })
             }
             Reply::Unsupported { missing, remedy } => Err(Error::Unsupported { missing, remedy }),
-            other => Err(Error::LauncherGone(format!("it answered {other:?} to its first message"))),
+            other => {
+                Err(Error::LauncherGone(format!("it answered {other:?} to its first message")))
+            }
         }
     }
 
@@ -144,7 +147,9 @@ impl Sandbox {
             // A thread that ends with the launcher, which ends within seconds.
             let ended = tokio::task::spawn_blocking(move || launcher.wait());
             if tokio::time::timeout(Duration::from_secs(15), ended).await.is_err() {
-                tracing::error!("the sandbox launcher did not end in 15 s; its sandboxes may still run");
+                tracing::error!(
+                    "the sandbox launcher did not end in 15 s; its sandboxes may still run"
+                );
             }
         }
     }

@@ -99,20 +99,28 @@ impl Default for TemplateLimits {
 impl TemplateSpec {
     /// A bare interpreter.
     pub fn new(interpreter: Interpreter) -> Self {
-        Self { interpreter, packages: Vec::new(), preload: Vec::new(), limits: TemplateLimits::default() }
+        Self {
+            interpreter,
+            packages: Vec::new(),
+            preload: Vec::new(),
+            limits: TemplateLimits::default(),
+        }
     }
 }
 
 impl Interpreter {
     /// Finds what the interpreter at `executable` needs, without starting it.
     pub fn at(executable: &Path, python_version: &str) -> Result<Self, Error> {
-        let refuse = |detail: String| Error::Interpreter { executable: executable.to_path_buf(), detail };
+        let refuse =
+            |detail: String| Error::Interpreter { executable: executable.to_path_buf(), detail };
         let real = executable
             .canonicalize()
             .map_err(|error| refuse(format!("{error}; give the path of a Python 3.9 to 3.13")))?;
-        let prefix = real.parent().and_then(Path::parent).filter(|prefix| prefix.parent().is_some());
-        let prefix = prefix
-            .ok_or_else(|| refuse("expected a program in the bin folder of an installation".into()))?;
+        let prefix =
+            real.parent().and_then(Path::parent).filter(|prefix| prefix.parent().is_some());
+        let prefix = prefix.ok_or_else(|| {
+            refuse("expected a program in the bin folder of an installation".into())
+        })?;
         let minor = python_version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
         let library = prefix.join("lib").join(format!("python{minor}"));
         if !library.is_dir() {
@@ -151,12 +159,14 @@ impl Template {
         let mut news = self.inner.imports.lock().await;
         let before = self.preloaded();
         let is_known = |name: &String| {
-            before.loaded.contains(name) || before.dropped.iter().any(|(dropped, _)| dropped == name)
+            before.loaded.contains(name)
+                || before.dropped.iter().any(|(dropped, _)| dropped == name)
         };
         let new: Vec<String> = modules.iter().filter(|name| !is_known(name)).cloned().collect();
         if !new.is_empty() {
             let current = self.inner.current().clone();
-            let import = import(&self.inner.link, &current, &new, &self.inner.spec.limits, &mut news);
+            let import =
+                import(&self.inner.link, &current, &new, &self.inner.spec.limits, &mut news);
             let Imported { loaded, failed, threaded } = import.await?;
             let mut after = before;
             after.dropped.extend(failed);
@@ -164,10 +174,12 @@ impl Template {
                 None => after.loaded.extend(loaded),
                 Some(name) => {
                     after.dropped.push((name.clone(), STARTS_A_THREAD.to_owned()));
-                    let dropped = |name: &String| after.dropped.iter().any(|(other, _)| other == name);
+                    let dropped =
+                        |name: &String| after.dropped.iter().any(|(other, _)| other == name);
                     let wanted = after.loaded.iter().chain(&new).filter(|name| !dropped(name));
                     let (fresh, preloaded, fresh_news) =
-                        bring_up(&self.inner.link, &self.inner.spec, wanted.cloned().collect()).await?;
+                        bring_up(&self.inner.link, &self.inner.spec, wanted.cloned().collect())
+                            .await?;
                     after.loaded = preloaded.loaded;
                     after.dropped.extend(preloaded.dropped);
                     let old = std::mem::replace(&mut *self.inner.current(), fresh);
@@ -212,9 +224,9 @@ impl Template {
         let path = format!("/proc/{}/smaps_rollup", self.inner.current().pid);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Error::host(format!("reading {path}"), &error))?;
-        let kilobytes = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        let kilobytes = text.lines().find_map(|line| {
+            line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
+        });
         Ok(kilobytes.unwrap_or(0) * 1024)
     }
 
@@ -223,7 +235,11 @@ impl Template {
         let current = self.inner.current().clone();
         let ended = || match self.inner.imports.try_lock() {
             Ok(mut news) => {
-                matches!(news.try_recv(), Ok((Reply::TemplateEnded { .. }, _)) | Err(mpsc::error::TryRecvError::Disconnected))
+                matches!(
+                    news.try_recv(),
+                    Ok((Reply::TemplateEnded { .. }, _))
+                        | Err(mpsc::error::TryRecvError::Disconnected)
+                )
             }
             // An import in progress will tell by itself.
             Err(_) => false,
@@ -340,7 +356,8 @@ async fn import(
     if modules.is_empty() {
         return Ok(none);
     }
-    let request = Request::Import { template: current.id, modules: modules.to_vec(), within: limits.start };
+    let request =
+        Request::Import { template: current.id, modules: modules.to_vec(), within: limits.start };
     link.send(&request, &[]).await?;
     match news.recv().await {
         Some((Reply::Imported { loaded, failed, threaded, .. }, _)) => {

@@ -71,9 +71,10 @@ pub(crate) fn of_death(death: Death, limits: &Limits) -> End {
         return failed(kind, message);
     }
     match death.exit {
-        Exit::Signal(signal) => {
-            failed(FailureKind::Killed { signal }, format!("the process died by {}", signal_name(signal)))
-        }
+        Exit::Signal(signal) => failed(
+            FailureKind::Killed { signal },
+            format!("the process died by {}", signal_name(signal)),
+        ),
         Exit::Code(code) => failed(
             FailureKind::InvalidOutput,
             format!("the process ended with exit code {code} before it returned a result"),

@@ -80,7 +80,12 @@ pub(crate) enum Reply {
     /// The interpreter runs and takes commands.
     TemplateBooted { template: Id, pid: i32 },
     /// Modules were imported, up to the first that started a thread.
-    Imported { template: Id, loaded: Vec<String>, failed: Vec<(String, String)>, threaded: Option<String> },
+    Imported {
+        template: Id,
+        loaded: Vec<String>,
+        failed: Vec<(String, String)>,
+        threaded: Option<String>,
+    },
     /// The template is gone, asked for or not.
     TemplateEnded { template: Id, detail: String },
     /// A run waits. Files: control socket, result, stdout, stderr, scratch,
@@ -97,7 +102,12 @@ pub(crate) enum Reply {
 }
 
 /// Sends one message, without waiting.
-pub(crate) fn send<T: Serialize>(socket: impl AsFd, head: &T, raw: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send<T: Serialize>(
+    socket: impl AsFd,
+    head: &T,
+    raw: &[u8],
+    files: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let head = serde_json::to_vec(head)?;
     let length = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes();
     if 4 + head.len() + raw.len() > PACKET_BYTES {

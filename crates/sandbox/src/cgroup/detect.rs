@@ -150,7 +150,10 @@ impl Layout {
             Self::V1 { cpu, memory, .. } => {
                 // Old kernels count a group's children only when told so.
                 let _ = std::fs::write(tree(memory).join("memory.use_hierarchy"), "1");
-                std::fs::write(tree(cpu).join("cpu.shares"), (1024 * cores).min(262_144).to_string())
+                std::fs::write(
+                    tree(cpu).join("cpu.shares"),
+                    (1024 * cores).min(262_144).to_string(),
+                )
             }
         }
     }
@@ -160,7 +163,9 @@ impl Layout {
         let within = |controller: &str| {
             cgroup_file.lines().any(|line| {
                 let mut fields = line.splitn(3, ':').skip(1);
-                let (Some(names), Some(path)) = (fields.next(), fields.next()) else { return false };
+                let (Some(names), Some(path)) = (fields.next(), fields.next()) else {
+                    return false;
+                };
                 names.split(',').any(|name| name == controller)
                     && path.strip_suffix(inner).is_some_and(|outer| outer.ends_with('/'))
             })

@@ -47,13 +47,19 @@ impl Group {
             let dir = layout.dir(controller).join(inner);
             let found = names.iter().find_map(|name| File::open(dir.join(name)).ok());
             found.ok_or_else(|| {
-                io::Error::new(io::ErrorKind::NotFound, format!("none of {names:?} in {}", dir.display()))
+                io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("none of {names:?} in {}", dir.display()),
+                )
             })
         };
         let (cpu, peak, oom) = match layout {
             Layout::V1 { .. } => (
                 open(Controller::Accounting, &["cpuacct.usage"])?,
-                open(Controller::Memory, &["memory.memsw.max_usage_in_bytes", "memory.max_usage_in_bytes"])?,
+                open(
+                    Controller::Memory,
+                    &["memory.memsw.max_usage_in_bytes", "memory.max_usage_in_bytes"],
+                )?,
                 open(Controller::Memory, &["memory.oom_control"])?,
             ),
             Layout::V2 { .. } => (

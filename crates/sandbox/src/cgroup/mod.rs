@@ -36,7 +36,9 @@ impl Tree {
         lock.try_lock().map_err(|_| {
             io::Error::new(
                 io::ErrorKind::AddrInUse,
-                format!("another worker of this machine already uses the instance name {instance:?}"),
+                format!(
+                    "another worker of this machine already uses the instance name {instance:?}"
+                ),
             )
         })?;
         let made = Self { layout, instance: instance.to_owned(), _lock: lock };

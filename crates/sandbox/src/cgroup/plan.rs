@@ -145,10 +145,7 @@ mod tests {
     #[test]
     fn counters_of_both_generations_are_read() {
         assert_eq!(cpu_time("1500\n"), Some(Duration::from_nanos(1500)));
-        assert_eq!(
-            cpu_time("usage_usec 7\nuser_usec 3\n"),
-            Some(Duration::from_micros(7))
-        );
+        assert_eq!(cpu_time("usage_usec 7\nuser_usec 3\n"), Some(Duration::from_micros(7)));
         assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"), 2);
         assert_eq!(oom_kills("low 0\noom 3\noom_kill 1\noom_group_kill 1\n"), 1);
     }

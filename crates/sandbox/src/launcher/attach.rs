@@ -17,7 +17,12 @@ use super::root::{CODE, INPUTS, SCRATCH};
 impl Launcher {
     /// Gives a waiting run its scratch space and `/proc`; the scratch space's
     /// file reads it after the run's death.
-    pub(super) fn attach_own(&self, pid: Pid, process: BorrowedFd<'_>, uid: u32) -> io::Result<OwnedFd> {
+    pub(super) fn attach_own(
+        &self,
+        pid: Pid,
+        process: BorrowedFd<'_>,
+        uid: u32,
+    ) -> io::Result<OwnedFd> {
         let scratch = mounts::scratch(self.begin.tmp_bytes, self.begin.tmp_inodes, uid)?;
         let proc = if self.proc_from_outside {
             mounts::proc(Some(&format!("/proc/{}/ns/pid", pid.as_raw_nonzero())))?
@@ -55,7 +60,11 @@ impl Launcher {
     }
 
     /// Does something in a run's mount namespace and comes back.
-    fn inside(&self, process: BorrowedFd<'_>, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    fn inside(
+        &self,
+        process: BorrowedFd<'_>,
+        work: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         rustix::thread::move_into_thread_name_spaces(process, ThreadNameSpaceType::MOUNT)?;
         let done = work();
         let mount = Some(LinkNameSpaceType::Mount);

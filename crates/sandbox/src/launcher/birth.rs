@@ -21,7 +21,9 @@ const SHARED: [&str; 3] = ["net", "uts", "cgroup"];
 impl Namespaces {
     /// Asks the kernel.
     pub(super) fn of(pid: i32) -> io::Result<Self> {
-        let inode = |name: &str| Ok::<_, io::Error>(std::fs::metadata(format!("/proc/{pid}/ns/{name}"))?.ino());
+        let inode = |name: &str| {
+            Ok::<_, io::Error>(std::fs::metadata(format!("/proc/{pid}/ns/{name}"))?.ino())
+        };
         let mut namespaces = Self { own: [0; 4], shared: [0; 3] };
         for (slot, name) in namespaces.own.iter_mut().zip(OWN) {
             *slot = inode(name)?;
@@ -77,7 +79,9 @@ pub(super) fn verify(
     // Kernels before 5.9 don't count; the template's own filter is certain.
     let filters = field("Seccomp_filters");
     if filters != "absent" && !filters.parse::<u32>().is_ok_and(|count| count >= 2) {
-        return Err(format!("it has {filters} system call filters, expected the template's and its own"));
+        return Err(format!(
+            "it has {filters} system call filters, expected the template's and its own"
+        ));
     }
     for ((name, run), template) in OWN.iter().zip(candidate.namespaces.own).zip(template.own) {
         if run == template {

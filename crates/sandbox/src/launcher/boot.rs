@@ -18,8 +18,8 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
-use rustix::thread::{CapabilitySet, CapabilitySets, ThreadNameSpaceType, UnshareFlags};
 use rustix::thread::LinkNameSpaceType;
+use rustix::thread::{CapabilitySet, CapabilitySets, ThreadNameSpaceType, UnshareFlags};
 use seccompiler::BpfProgram;
 
 use crate::cgroup::Group;
@@ -139,7 +139,8 @@ fn keep(order: &Order<'_>, mut launcher: UnixStream) -> ! {
 
 fn prepare_keeper(order: &Order<'_>) -> io::Result<()> {
     order.group.join()?;
-    build(order).map_err(|(step, error)| io::Error::new(error.kind(), format!("{step}: {error}")))?;
+    build(order)
+        .map_err(|(step, error)| io::Error::new(error.kind(), format!("{step}: {error}")))?;
     rustix::system::sethostname(b"sandbox")?;
     fork::leave_namespace(UnshareFlags::NEWCGROUP)?;
     drop_privileges(order.keeper_uid)
@@ -165,7 +166,8 @@ fn build(order: &Order<'_>) -> Result<(), (String, io::Error)> {
             .map_err(step(&format!("folder {}", folder.display())))?;
     }
     for (path, target) in &order.root.links {
-        rustix::fs::symlinkat(target, &root, path).map_err(step(&format!("link {}", path.display())))?;
+        rustix::fs::symlinkat(target, &root, path)
+            .map_err(step(&format!("link {}", path.display())))?;
     }
     for (path, content) in &order.root.files {
         write(root.as_fd(), path, content).map_err(io_step(format!("file {}", path.display())))?;
@@ -185,7 +187,8 @@ fn build(order: &Order<'_>) -> Result<(), (String, io::Error)> {
     }
     let scratch = mounts::scratch(order.scratch_bytes, order.scratch_inodes, order.uid)
         .map_err(io_step("scratch space".into()))?;
-    mounts::attach(scratch.as_fd(), root.as_fd(), SCRATCH).map_err(io_step("scratch space".into()))?;
+    mounts::attach(scratch.as_fd(), root.as_fd(), SCRATCH)
+        .map_err(io_step("scratch space".into()))?;
     let proc = mounts::proc(None).map_err(io_step("/proc".into()))?;
     mounts::attach(proc.as_fd(), root.as_fd(), "proc").map_err(io_step("/proc".into()))?;
     mounts::seal(root.as_fd()).map_err(io_step("sealing the root".into()))?;
@@ -286,7 +289,11 @@ fn drop_privileges(id: u32) -> io::Result<()> {
     rustix::thread::clear_ambient_capability_set()?;
     for capability in 0..64 {
         // Past the last capability the kernel knows.
-        if rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << capability)).is_err() {
+        if rustix::thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(
+            1 << capability,
+        ))
+        .is_err()
+        {
             break;
         }
     }
@@ -327,7 +334,9 @@ fn execute(order: &Order<'_>, executable: &Path) -> io::Error {
     let environment: io::Result<Vec<CString>> =
         ENVIRONMENT.iter().map(|entry| text(OsStr::new(entry))).collect();
     match (text(executable.as_os_str()), arguments, environment) {
-        (Ok(program), Ok(arguments), Ok(environment)) => fork::execve(&program, &arguments, &environment),
+        (Ok(program), Ok(arguments), Ok(environment)) => {
+            fork::execve(&program, &arguments, &environment)
+        }
         (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => error,
     }
 }

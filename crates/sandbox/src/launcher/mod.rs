@@ -131,16 +131,20 @@ impl Launcher {
             "control groups can't be made",
             "make /sys/fs/cgroup writable for the worker, and give each worker of a machine its own instance name",
         ))?;
-        let filters = seccomp::compile().map_err(|error| {
-            (error.to_string(), "run on x86_64 or aarch64 Linux".to_owned())
-        })?;
+        let filters = seccomp::compile()
+            .map_err(|error| (error.to_string(), "run on x86_64 or aarch64 Linux".to_owned()))?;
         let kernel = failed("the launcher's own files can't be opened", "mount /proc");
         let open = |path: &str| -> io::Result<OwnedFd> {
             Ok(rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
         };
         let set_up = || -> io::Result<_> {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-            Ok((epoll, reap::child_signals()?, open("/proc/self/ns/mnt")?, open("/proc/self/ns/pid")?))
+            Ok((
+                epoll,
+                reap::child_signals()?,
+                open("/proc/self/ns/mnt")?,
+                open("/proc/self/ns/pid")?,
+            ))
         };
         let (epoll, signals, own_mounts, own_pids) = set_up().map_err(kernel)?;
         let mut launcher = Self {
@@ -186,10 +190,17 @@ impl Launcher {
         loop {
             let timeout = self.next_deadline().map(|at| {
                 let left = at.saturating_duration_since(Instant::now());
-                Timespec { tv_sec: left.as_secs().min(3600) as i64, tv_nsec: left.subsec_nanos().into() }
+                Timespec {
+                    tv_sec: left.as_secs().min(3600) as i64,
+                    tv_nsec: left.subsec_nanos().into(),
+                }
             });
             events.clear();
-            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+            match epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                timeout.as_ref(),
+            ) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return,
             }
@@ -232,7 +243,9 @@ impl Launcher {
         match request {
             Request::Begin(_) => {}
             Request::StartTemplate { template, plan } => self.start_template(template, &plan),
-            Request::Import { template, modules, within } => self.import(template, &modules, within),
+            Request::Import { template, modules, within } => {
+                self.import(template, &modules, within)
+            }
             Request::Prepare { template, run } => self.prepare(template, run),
             Request::Assign { run, code, inputs, limits } => {
                 self.assign(run, &code, inputs.as_deref(), &limits, raw);

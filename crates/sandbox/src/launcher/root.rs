@@ -61,7 +61,9 @@ pub(crate) enum Found {
 pub(crate) fn look(path: &Path) -> Found {
     match std::fs::symlink_metadata(path) {
         Err(_) => Found::Nothing,
-        Ok(entry) if entry.is_symlink() => std::fs::read_link(path).map_or(Found::Nothing, Found::Link),
+        Ok(entry) if entry.is_symlink() => {
+            std::fs::read_link(path).map_or(Found::Nothing, Found::Link)
+        }
         Ok(entry) if entry.is_dir() => Found::Folder,
         Ok(_) => Found::File,
     }
@@ -119,7 +121,12 @@ pub(crate) fn plan(
         let target = PathBuf::from(format!("/packages/{index}"));
         match look(path) {
             Found::Folder => root.bind(path, &target, false)?,
-            found => return Err(format!("{} is {found:?}, expected a folder of packages", path.display())),
+            found => {
+                return Err(format!(
+                    "{} is {found:?}, expected a folder of packages",
+                    path.display()
+                ));
+            }
         }
         root.packages.push(target);
     }
@@ -165,7 +172,9 @@ impl RootPlan {
     fn bind(&mut self, source: &Path, target: &Path, is_file: bool) -> Result<(), String> {
         let target = inside(target)?;
         let covered = self.binds.iter().any(|bind| {
-            target.strip_prefix(&bind.target).is_ok_and(|rest| source == bind.source.join(rest) || source == bind.source)
+            target
+                .strip_prefix(&bind.target)
+                .is_ok_and(|rest| source == bind.source.join(rest) || source == bind.source)
         });
         if covered {
             return Ok(());
@@ -185,11 +194,16 @@ impl RootPlan {
 /// An absolute path without `..`, relative to the new root, outside the
 /// folders that the sandbox makes itself.
 fn inside(path: &Path) -> Result<PathBuf, String> {
-    let relative = path.strip_prefix("/").map_err(|_| format!("{} is not absolute", path.display()))?;
+    let relative =
+        path.strip_prefix("/").map_err(|_| format!("{} is not absolute", path.display()))?;
     let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    let own = ["etc", "dev", "proc", "sys", "scratch", "code", "inputs", "runner", "tmp", "outputs"];
+    let own =
+        ["etc", "dev", "proc", "sys", "scratch", "code", "inputs", "runner", "tmp", "outputs"];
     let first = relative.components().next();
-    if !plain || first.is_none() || own.iter().any(|name| first == Some(Component::Normal(name.as_ref()))) {
+    if !plain
+        || first.is_none()
+        || own.iter().any(|name| first == Some(Component::Normal(name.as_ref())))
+    {
         return Err(format!(
             "{} can't be shown inside a sandbox; install the interpreter below a folder such as /opt",
             path.display()
@@ -218,7 +232,10 @@ mod tests {
             "/lib" => Found::Link("usr/lib".into()),
             "/lib64" => Found::Link("usr/lib64".into()),
             path if path.ends_with("python3.11") && path.contains("bin") => Found::File,
-            path if path.starts_with("/usr/lib") || path.starts_with("/root/p") || path == "/srv/env" => {
+            path if path.starts_with("/usr/lib")
+                || path.starts_with("/root/p")
+                || path == "/srv/env" =>
+            {
                 Found::Folder
             }
             _ => Found::Nothing,
@@ -256,7 +273,8 @@ mod tests {
             .filter_map(|path| path.components().next())
             .map(|part| part.as_os_str().to_str().unwrap().to_owned())
             .collect();
-        let expected = ["code", "dev", "etc", "inputs", "packages", "proc", "runner", "scratch", "usr"];
+        let expected =
+            ["code", "dev", "etc", "inputs", "packages", "proc", "runner", "scratch", "usr"];
         assert_eq!(tops.into_iter().collect::<Vec<_>>(), expected);
     }
 

@@ -74,14 +74,22 @@ impl Launcher {
         rustix::net::sockopt::set_socket_passcred(&control, true)?;
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
         let ((result, result_end), (out, out_end), (err, err_end)) = (pipe()?, pipe()?, pipe()?);
-        let mut files = vec![control_end.as_fd(), result_end.as_fd(), out_end.as_fd(), err_end.as_fd()];
+        let mut files =
+            vec![control_end.as_fd(), result_end.as_fd(), out_end.as_fd(), err_end.as_fd()];
         files.extend(group.join_files());
         template.tell(&json!({"fork": run}), &files)?;
         template.live_runs += 1;
         self.watch(control.as_fd(), Source::Birth(run))?;
         let phase = Phase::Birth { deadline: Instant::now() + BIRTH, files: [result, out, err] };
-        let run_state =
-            Run { template: id, phase, group, control, process: None, dead: false, released: false };
+        let run_state = Run {
+            template: id,
+            phase,
+            group,
+            control,
+            process: None,
+            dead: false,
+            released: false,
+        };
         self.runs.insert(run, run_state);
         Ok(())
     }
@@ -110,7 +118,8 @@ impl Launcher {
         let run = self.runs.get_mut(&id).ok_or_else(|| io::Error::other("unknown run"))?;
         let template = self.templates.get(&run.template);
         let expected = template.and_then(|template| Some((template.namespaces()?, template.uid())));
-        let (namespaces, uid) = expected.ok_or_else(|| io::Error::other("the template has ended"))?;
+        let (namespaces, uid) =
+            expected.ok_or_else(|| io::Error::other("the template has ended"))?;
         // Only a child that isn't reaped is certain to be the one that wrote.
         let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let is_ours = matches!(rustix::process::waitid(WaitId::Pid(pid), peek), Ok(None));
@@ -277,7 +286,8 @@ impl Launcher {
     /// Gives up the runs that a dead template still owes.
     pub(super) fn fail_births(&mut self, template: Id, detail: &str) {
         let owed = |run: &Run| run.template == template && matches!(run.phase, Phase::Birth { .. });
-        let ids: Vec<Id> = self.runs.iter().filter(|(_, run)| owed(run)).map(|(id, _)| *id).collect();
+        let ids: Vec<Id> =
+            self.runs.iter().filter(|(_, run)| owed(run)).map(|(id, _)| *id).collect();
         for id in ids {
             self.miscarry(id, &format!("the template has ended: {detail}"));
         }
@@ -298,8 +308,10 @@ impl Launcher {
     /// Acts on everything that is overdue.
     pub(super) fn expire(&mut self, now: Instant) {
         self.expire_templates(now);
-        let overdue = |run: &Run| matches!(&run.phase, Phase::Birth { deadline, .. } if *deadline <= now);
-        let ids: Vec<Id> = self.runs.iter().filter(|(_, run)| overdue(run)).map(|(id, _)| *id).collect();
+        let overdue =
+            |run: &Run| matches!(&run.phase, Phase::Birth { deadline, .. } if *deadline <= now);
+        let ids: Vec<Id> =
+            self.runs.iter().filter(|(_, run)| overdue(run)).map(|(id, _)| *id).collect();
         for id in ids {
             self.miscarry(id, "the template did not fork in time");
         }

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::cgroup::Group;
 use crate::seccomp;
-use crate::sys::reap::{Dead, Exit};
 use crate::sys::message;
+use crate::sys::reap::{Dead, Exit};
 use crate::wire::{Id, Reply, RunLimits, TemplatePlan};
 
 use super::birth::Namespaces;
@@ -71,7 +71,9 @@ impl Launcher {
             kill(&booted.keeper_fd);
         }
         // Both processes are children of this one, which has no others yet.
-        while rustix::process::wait(rustix::process::WaitOptions::empty()).is_ok_and(|w| w.is_some()) {}
+        while rustix::process::wait(rustix::process::WaitOptions::empty())
+            .is_ok_and(|w| w.is_some())
+        {}
         group.remove();
         booted.map(drop)
     }
@@ -168,8 +170,10 @@ impl Launcher {
     }
 
     fn boot_message(&self, template: &Template) -> serde_json::Value {
-        let hex: String =
-            seccomp::instructions(&self.filters.run).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = seccomp::instructions(&self.filters.run)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         json!({
             "packages": template.packages.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
             "run_filter": hex,
@@ -317,7 +321,11 @@ impl Launcher {
 
 impl Template {
     /// Sends a command with files, without waiting.
-    pub(super) fn tell(&self, command: &serde_json::Value, files: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<()> {
+    pub(super) fn tell(
+        &self,
+        command: &serde_json::Value,
+        files: &[std::os::fd::BorrowedFd<'_>],
+    ) -> io::Result<()> {
         let text = command.to_string();
         message::send(&self.socket, &[IoSlice::new(text.as_bytes())], files).map(drop)
     }

@@ -68,7 +68,11 @@ pub(crate) fn proc_takes_a_namespace() -> bool {
 }
 
 /// Puts a detached mount at `target`, seen from `at`.
-pub(crate) fn attach(mount: BorrowedFd<'_>, at: BorrowedFd<'_>, target: impl rustix::path::Arg) -> io::Result<()> {
+pub(crate) fn attach(
+    mount: BorrowedFd<'_>,
+    at: BorrowedFd<'_>,
+    target: impl rustix::path::Arg,
+) -> io::Result<()> {
     Ok(move_mount(mount, c"", at, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
 }
 
@@ -78,7 +82,8 @@ pub(crate) fn seal(mount: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 fn set_attributes(mount: BorrowedFd<'_>, attributes: u64) -> io::Result<()> {
-    let wanted = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let wanted =
+        libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
     const HERE: &CStr = c"";
     // SAFETY: the path and the attributes outlive the call, and the size is
     // that of the structure.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sandbox::{
-    Assignment, End, Failure, FailureKind, Interpreter, Job, Limits, Outcome, Ready, Sandbox, Settings, Template,
-    TemplateSpec,
+    Assignment, End, Failure, FailureKind, Interpreter, Job, Limits, Outcome, Ready, Sandbox,
+    Settings, Template, TemplateSpec,
 };
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -15,6 +15,7 @@ pub(crate) struct Bench {
     pub(crate) sandbox: Sandbox,
     pub(crate) template: Template,
     pub(crate) instance: String,
+    first_uid: u32,
     folder: tempfile::TempDir,
 }
 
@@ -26,7 +27,8 @@ impl Bench {
     pub(crate) async fn with(spec: TemplateSpec) -> Self {
         let (sandbox, instance) = start_sandbox().await;
         let template = sandbox.start_template(spec).await.unwrap();
-        Self { sandbox, template, instance, folder: readable_folder() }
+        let first_uid = first_uid(&instance);
+        Self { sandbox, template, instance, first_uid, folder: readable_folder() }
     }
 
     /// A code folder with this handler.
@@ -48,7 +50,13 @@ impl Bench {
         self.run_on(ready, handler, inputs, limits).await
     }
 
-    pub(crate) async fn run_on(&self, ready: Ready, handler: &str, inputs: &str, limits: Limits) -> Outcome {
+    pub(crate) async fn run_on(
+        &self,
+        ready: Ready,
+        handler: &str,
+        inputs: &str,
+        limits: Limits,
+    ) -> Outcome {
         let job = Job::calculate(inputs.as_bytes().to_vec().into());
         ready.assign(Assignment::new(job, self.code(handler), limits)).outcome().await
     }
@@ -60,7 +68,8 @@ impl Bench {
 
     /// Proves that the sandbox still works and that nothing was left behind.
     pub(crate) async fn still_sound(self) {
-        let answer = self.run("def calculate(inputs):\n    return {'twice': inputs['x'] * 2}\n", r#"{"x": 21}"#);
+        let answer = self
+            .run("def calculate(inputs):\n    return {'twice': inputs['x'] * 2}\n", r#"{"x": 21}"#);
         assert_eq!(result(answer.await), r#"{"twice":42}"#);
         let launcher = self.sandbox.launcher_pid().unwrap();
         self.template.stop().await;
@@ -68,6 +77,7 @@ impl Bench {
         self.sandbox.shutdown().await;
         assert!(!Path::new(&format!("/proc/{launcher}")).exists(), "the launcher has ended");
         assert_eq!(leftovers(&self.instance), Vec::<String>::new());
+        assert_eq!(processes(self.first_uid), Vec::<String>::new());
     }
 }
 
@@ -88,10 +98,32 @@ pub(crate) async fn start_sandbox() -> (Sandbox, String) {
         instance: instance.clone(),
         tmp_bytes: 64 << 20,
         tmp_inodes: 2000,
-        first_uid: 1_900_000_000 + 65_536 * number,
+        first_uid: first_uid(&instance),
         ..Settings::new(env!("CARGO_BIN_EXE_sandbox-launcher").into())
     };
     (Sandbox::start(settings).await.unwrap(), instance)
+}
+
+/// The user ids of an instance, no other test's.
+fn first_uid(instance: &str) -> u32 {
+    let number: u32 = instance.rsplit('-').next().unwrap().parse().unwrap();
+    1_950_000_000 + 65_536 * (number % 1000)
+}
+
+/// Processes that run under an instance's user ids.
+fn processes(first_uid: u32) -> Vec<String> {
+    let uid = |status: &str| -> Option<u32> {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
+        .filter(|status| {
+            uid(status).is_some_and(|uid| (first_uid..first_uid + 65_536).contains(&uid))
+        })
+        .collect()
 }
 
 /// A folder that a sandbox's user may read.
@@ -148,7 +180,9 @@ pub(crate) fn failure(outcome: &Outcome) -> &Failure {
 /// The exception of a failed handler.
 pub(crate) fn exception(outcome: &Outcome) -> (&str, &str) {
     match failure(outcome) {
-        Failure { kind: FailureKind::UserError { exception, .. }, message, .. } => (exception, message),
+        Failure { kind: FailureKind::UserError { exception, .. }, message, .. } => {
+            (exception, message)
+        }
         other => panic!("{other:?}"),
     }
 }

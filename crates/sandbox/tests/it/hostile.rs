@@ -1,0 +1,321 @@
+//! Runs and wheels that attack: each gets its verdict, nothing gets out, and
+//! the next calculation is right.
+
+use std::net::{TcpListener, UdpSocket};
+use std::time::{Duration, Instant};
+
+use sandbox::{End, Error, FailureKind, Limits, TemplateSpec};
+
+use crate::harness::{Bench, exception, failure, interpreters, limits, readable_folder, result};
+
+/// Calls into libc, for handlers that go around Python.
+const LIBC: &str = "import ctypes, os\n\
+    libc = ctypes.CDLL(None, use_errno=True)\n\
+    def call(*a):\n\
+    \x20   ctypes.set_errno(0)\n\
+    \x20   r = libc.syscall(*[ctypes.c_long(x) if isinstance(x, int) else x for x in a])\n\
+    \x20   return ctypes.get_errno() if r < 0 else 'did ' + str(a[0])\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_network_is_out_of_reach_and_an_attempt_is_explained() {
+    let bench = Bench::new().await;
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    udp.set_nonblocking(true).unwrap();
+    let inputs = format!(
+        r#"{{"tcp":{},"udp":{}}}"#,
+        tcp.local_addr().unwrap().port(),
+        udp.local_addr().unwrap().port()
+    );
+    for attempt in [
+        "socket.create_connection(('127.0.0.1', inputs['tcp']), 2)",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', inputs['udp']))",
+        "socket.getaddrinfo('example.org', 80)",
+        "__import__('urllib.request').request.urlopen('http://127.0.0.1:%d' % inputs['tcp'])",
+    ] {
+        let handler = format!("import socket\ndef calculate(inputs):\n    {attempt}\n");
+        let outcome = bench.run(&handler, &inputs).await;
+        let (_, message) = exception(&outcome);
+        assert!(message.contains("a calculation has no network"), "{attempt}: {message}");
+    }
+    // The kernel refuses as well, whatever Python's hook says: INET, INET6,
+    // VSOCK, NETLINK, UNIX.
+    let handler = format!(
+        "{LIBC}def calculate(inputs):\n    return [call(41, f, 1, 0) for f in (2, 10, 40, 16, 1)]\n"
+    );
+    assert_eq!(bench.result(&handler).await, "[1,1,1,1,1]");
+    assert!(tcp.accept().is_err(), "nobody connected");
+    assert!(udp.recv(&mut [0; 8]).is_err(), "nothing was sent");
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_the_host_dont_exist_for_a_run() {
+    let bench = Bench::new().await;
+    let secret = readable_folder();
+    std::fs::write(secret.path().join("secret"), "secret").unwrap();
+    let handler = "import os\n\
+        def calculate(inputs):\n\
+        \x20   read = []\n\
+        \x20   paths = [inputs['secret'], '/etc/shadow', '/etc/hostname', '/root/.bashrc', '/proc/1/root' + inputs['secret'], '/proc/self/cwd/../' + inputs['secret'], '/proc/kcore', '/proc/sysrq-trigger', '/proc/sys/kernel/core_pattern', '/sys/kernel/notes', '/dev/mem', '/dev/kmsg', '/dev/vda', '/dev/tty']\n\
+        \x20   for path in paths:\n\
+        \x20       try:\n            open(path, 'rb').read(1)\n            read.append(path)\n        except OSError:\n            pass\n\
+        \x20   return {'read': read, 'root': sorted(os.listdir('/')), 'dev': sorted(os.listdir('/dev')), 'etc': sorted(set(os.listdir('/etc')) - {'ld.so.cache'})}\n";
+    let inputs = format!(r#"{{"secret":{:?}}}"#, secret.path().join("secret"));
+    let seen = result(bench.run(handler, &inputs).await);
+    assert!(seen.starts_with(r#"{"read":[],"#), "{seen}");
+    assert!(
+        !seen.contains("home") && !seen.contains("boot") && !seen.contains("\"var\""),
+        "{seen}"
+    );
+    assert!(seen.contains(r#""dev":["full","null","random","shm","urandom","zero"]"#), "{seen}");
+    assert!(seen.ends_with(r#""etc":["group","hosts","nsswitch.conf","passwd"]}"#), "{seen}");
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_processes_can_be_neither_seen_nor_touched() {
+    let bench = Bench::new().await;
+    // One that waits beside it: same template, same user id on the host.
+    let neighbour = bench.template.prepare().await.unwrap();
+    let test = std::process::id();
+    let handler = format!(
+        "{LIBC}import signal\n\
+        def calculate(inputs):\n\
+        \x20   pids = [p for p in os.listdir('/proc') if p.isdigit()]\n\
+        \x20   hit = []\n\
+        \x20   for pid in list(range(2, 400)) + [{test}]:\n\
+        \x20       try:\n            os.kill(pid, signal.SIGKILL)\n            hit.append(pid)\n        except OSError:\n            pass\n\
+        \x20   try:\n        os.kill(-1, signal.SIGKILL)\n        hit.append(-1)\n    except OSError:\n        pass\n\
+        \x20   ptrace, peek = call(101, 16, {test}, 0, 0), call(310, {test}, 0, 0, 0, 0, 0)\n\
+        \x20   return [pids, hit, ptrace, peek]\n"
+    );
+    assert_eq!(bench.result(&handler).await, r#"[["1"],[],1,1]"#);
+    assert!(neighbour.is_alive());
+    let answer =
+        bench.run_on(neighbour, "def calculate(inputs):\n    return 2\n", "{}", limits()).await;
+    assert_eq!(result(answer), "2");
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_bombs_are_stopped_at_the_limit() {
+    let bench = Bench::new().await;
+    let small = Limits { memory_bytes: 100 << 20, ..limits() };
+    for handler in [
+        "def calculate(inputs):\n    x = bytearray(600 << 20)\n    x[::4096] = b'x' * len(x[::4096])\n    return len(x)\n",
+        "def calculate(inputs):\n    x = []\n    while True:\n        x.append(b'x' * (1 << 20))\n",
+        "def calculate(inputs):\n    f = open('/dev/shm/x', 'wb')\n    x = []\n    while True:\n        f.write(b'x' * (1 << 20)); x.append(bytearray(1 << 20))\n",
+    ] {
+        let outcome = bench.run_within(handler, "{}", small.clone()).await;
+        match failure(&outcome).kind {
+            FailureKind::OutOfMemory { limit_bytes, peak_bytes } => {
+                assert_eq!(limit_bytes, 100 << 20);
+                assert!(peak_bytes >= limit_bytes);
+            }
+            ref other => panic!("{other:?}"),
+        }
+    }
+    // What the kernel won't even promise is out of memory, too.
+    let outcome = bench.run("def calculate(inputs):\n    return bytearray(1 << 60)\n", "{}").await;
+    assert!(matches!(failure(&outcome).kind, FailureKind::OutOfMemory { .. }), "{outcome:?}");
+    drop(outcome);
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fork_and_thread_bombs_hit_the_process_limit() {
+    let bench = Bench::new().await;
+    let few = Limits { pids: 20, wall: Duration::from_secs(3), ..limits() };
+    let forks = "import os, time\ndef calculate(inputs):\n    made = 0\n    try:\n        while True:\n            if os.fork() == 0:\n                time.sleep(60)\n            made += 1\n    except OSError as error:\n        return [made, error.errno]\n";
+    assert_eq!(result(bench.run_within(forks, "{}", few.clone()).await), "[19,11]");
+    let threads = "import threading, time\ndef calculate(inputs):\n    made = 0\n    try:\n        while True:\n            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n            made += 1\n    except RuntimeError:\n        return made\n";
+    assert_eq!(result(bench.run_within(threads, "{}", few.clone()).await), "19");
+    let bomb = "import os\ndef calculate(inputs):\n    while True:\n        try:\n            os.fork()\n        except OSError:\n            pass\n";
+    let outcome = bench.run_within(bomb, "{}", few).await;
+    assert!(matches!(failure(&outcome).kind, FailureKind::Timeout { .. }), "{outcome:?}");
+    drop(outcome);
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wheel_that_patches_the_fork_loop_gets_no_run_past_the_checks() {
+    let packages = readable_folder();
+    let write = |name: &str, text: &str| std::fs::write(packages.path().join(name), text).unwrap();
+    write("no_filter.py", "from mecapy_runner import kernel\nkernel.restrict = lambda: None\n");
+    write("plain_fork.py", "import os\nfrom mecapy_runner import kernel\nkernel.fork = os.fork\n");
+    write(
+        "no_group.py",
+        "import os\nwrite = os.write\nos.write = lambda fd, data: 1 if data == b'0' else write(fd, data)\n",
+    );
+    write(
+        "impostor.py",
+        "import os\nfrom mecapy_runner import child\nmain = child.main\ndef other(fds):\n    if os.fork() == 0:\n        main(fds)\n    os._exit(0)\nchild.main = other\n",
+    );
+    write(
+        "liar.py",
+        "from mecapy_runner import kernel, child\nimport os\nkernel.fork = lambda: 1\nos.close = lambda fd: None\n_main = child.main\n",
+    );
+    let (sandbox, _) = crate::harness::start_sandbox().await;
+    for (module, says) in [
+        ("no_filter", "Cap"),
+        ("plain_fork", ""),
+        ("no_group", "control group"),
+        ("impostor", "no new child"),
+        ("liar", ""),
+    ] {
+        let mut spec = TemplateSpec::new(interpreters().pop().unwrap());
+        spec.packages.push(packages.path().to_path_buf());
+        spec.preload.push(module.to_owned());
+        let template = sandbox.start_template(spec).await.unwrap();
+        assert_eq!(template.preloaded().loaded, [module]);
+        let prepared = tokio::time::timeout(Duration::from_secs(4), template.prepare());
+        match prepared.await {
+            Ok(Err(Error::Prepare(detail))) => assert!(detail.contains(says), "{module}: {detail}"),
+            // It keeps the run's files and never forks; the host's time limit is longer.
+            Err(_) if module == "liar" => {}
+            other => panic!("{module}: {other:?}"),
+        }
+    }
+    sandbox.shutdown().await;
+    Bench::new().await.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_result_reaches_nobody_else() {
+    let bench = Bench::new().await;
+    let other = bench.template.prepare().await.unwrap();
+    for statements in [
+        "os.write(4, b'garbage' * 1000)",
+        "os.write(4, b'R' + b'\\xff' * 12)",
+        "os.write(4, b'R' + (2).to_bytes(4, 'little') + (3).to_bytes(8, 'little') + b'{}' + b'1 2')",
+        "os.write(4, b'R' + (45).to_bytes(4, 'little') + (3).to_bytes(8, 'little') + b'{\"started_ns\":0,\"non_finite\":[],\"files\":[]}  ' + b'1 2')",
+    ] {
+        let outcome = bench
+            .run(
+                &format!("import os\ndef calculate(inputs):\n    {statements}\n    return 1\n"),
+                "{}",
+            )
+            .await;
+        let kind = &failure(&outcome).kind;
+        assert!(
+            matches!(kind, FailureKind::InvalidOutput | FailureKind::OutputTooLarge { .. }),
+            "{statements}: {kind:?}"
+        );
+    }
+    let closed =
+        bench.run("import os\ndef calculate(inputs):\n    os.close(4)\n    return 1\n", "{}").await;
+    assert_eq!(failure(&closed).kind, FailureKind::InvalidOutput);
+    drop(closed);
+    // The files of every other process are out of sight.
+    let handler = "import os\ndef calculate(inputs):\n    return [p for p in os.listdir('/proc') if p.isdigit() and p != '1']\n";
+    assert_eq!(bench.result(handler).await, "[]");
+    let answer =
+        bench.run_on(other, "def calculate(inputs):\n    return 'own'\n", "{}", limits()).await;
+    assert_eq!(result(answer), "\"own\"");
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_keeps_stdout_open_dies_with_its_run() {
+    let bench = Bench::new().await;
+    let handler = "import os, time\ndef calculate(inputs):\n    if os.fork() == 0:\n        os.setsid()\n        if os.fork() == 0:\n            while True:\n                time.sleep(1)\n        os._exit(0)\n    os.wait()\n    return 'left one'\n";
+    let began = Instant::now();
+    assert_eq!(bench.result(handler).await, "\"left one\"");
+    let exits = "import os, time\ndef calculate(inputs):\n    if os.fork() == 0:\n        while True:\n            time.sleep(1)\n    os._exit(0)\n";
+    let outcome = bench.run(exits, "{}").await;
+    assert_eq!(failure(&outcome).kind, FailureKind::InvalidOutput);
+    drop(outcome);
+    assert!(began.elapsed() < Duration::from_secs(10), "nobody waited for the daemons");
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pth_file_is_never_executed() {
+    let packages = readable_folder();
+    std::fs::write(packages.path().join("evil.pth"), "import sys; sys.evil = True\n").unwrap();
+    std::fs::write(packages.path().join("sitecustomize.py"), "import sys; sys.evil = True\n")
+        .unwrap();
+    std::fs::write(packages.path().join("usercustomize.py"), "import sys; sys.evil = True\n")
+        .unwrap();
+    for interpreter in interpreters() {
+        let mut spec = TemplateSpec::new(interpreter);
+        spec.packages.push(packages.path().to_path_buf());
+        let bench = Bench::with(spec).await;
+        let handler = "import sys\ndef calculate(inputs):\n    return [hasattr(sys, 'evil'), 'site' in sys.modules]\n";
+        assert_eq!(bench.result(handler).await, "[false,false]");
+        bench.still_sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kernel_refuses_every_way_out() {
+    let bench = Bench::new().await;
+    let calls = [
+        ("unshare", "call(272, 0x10000000)"),
+        ("setns", "call(308, 1, 0)"),
+        ("clone NEWUSER", "call(56, 0x10000011, 0, 0, 0, 0)"),
+        ("clone as a template does", "call(56, 0x39228011, 0, 0, 0, 0)"),
+        ("mount", "call(165, b'none', b'/tmp', b'tmpfs', 0, 0)"),
+        ("umount", "call(166, b'/scratch', 2)"),
+        ("pivot_root", "call(155, b'/', b'/')"),
+        ("chroot", "call(161, b'/tmp')"),
+        ("fsopen", "call(430, b'tmpfs', 0)"),
+        ("open_tree", "call(428, -100, b'/', 1)"),
+        ("io_uring", "call(425, 1, 0)"),
+        ("bpf", "call(321, 0, 0, 0)"),
+        ("perf", "call(298, 0, 0, 0, 0, 0)"),
+        ("userfaultfd", "call(323, 0)"),
+        ("keyctl", "call(250, 0, 0)"),
+        ("add_key", "call(248, b'user', b'x', b'y', 1, -3)"),
+        ("shmget", "call(29, 1, 4096, 0o1666)"),
+        ("msgget", "call(68, 1, 0o1666)"),
+        ("kexec", "call(246, 0, 0, 0, 0)"),
+        ("init_module", "call(175, 0, 0, 0)"),
+        ("setuid 0", "call(105, 0)"),
+        ("pidfd_getfd", "call(438, 0, 0, 0)"),
+        ("name_to_handle_at", "call(304, 0, 0, 0)"),
+        ("execve", "call(59, b'/usr/bin/true', 0, 0)"),
+        ("capset", "call(126, 0, 0)"),
+        ("TIOCSTI", "call(16, 0, 0x5412, b'x')"),
+        ("reboot", "call(169, 0xfee1dead, 672274793, 0, 0)"),
+        ("settimeofday", "call(164, 0, 0)"),
+        ("sethostname", "call(170, b'x', 1)"),
+    ];
+    let list: Vec<&str> = calls.iter().map(|(_, call)| *call).collect();
+    let handler = format!(
+        "{LIBC}def calculate(inputs):\n    return [{}, call(435, 0, 0)]\n",
+        list.join(", ")
+    );
+    let answers = bench.result(&handler).await;
+    let answers: Vec<&str> = answers.trim_matches(['[', ']']).split(',').collect();
+    for ((name, _), answer) in calls.iter().zip(&answers) {
+        assert_eq!(*answer, "1", "{name} answers EPERM");
+    }
+    assert_eq!(answers.last(), Some(&"38"), "clone3 answers ENOSYS");
+    bench.still_sound().await;
+}
+
+#[cfg(target_arch = "x86_64")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_system_call_interface_kills() {
+    let bench = Bench::new().await;
+    // mov eax, 20; int 0x80; ret: getpid through the 32-bit interface.
+    let int80 = "import ctypes, mmap\ndef calculate(inputs):\n    m = mmap.mmap(-1, 4096, prot=7)\n    m.write(bytes.fromhex('b814000000cd80c3'))\n    return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))()\n";
+    let x32 = "import ctypes\ndef calculate(inputs):\n    return ctypes.CDLL(None).syscall(0x40000000 | 39)\n";
+    for handler in [int80, x32] {
+        let outcome = bench.run(handler, "{}").await;
+        // A kernel without the interface refuses it before the filter does.
+        match &outcome.end {
+            End::Failed(failure) => {
+                assert!(
+                    matches!(failure.kind, FailureKind::Killed { signal: 31 | 11 }),
+                    "{failure:?}"
+                );
+            }
+            End::Result { json, .. } => assert_eq!(&json[..], b"-1"),
+        }
+    }
+    bench.still_sound().await;
+}

@@ -1,0 +1,158 @@
+//! Templates: imports, modules that start threads, ends.
+
+use sandbox::{Error, Interpreter, Sandbox, Settings, TemplateLimits, TemplateSpec};
+
+use crate::harness::{Bench, interpreters, readable_folder};
+
+fn spec_with(packages: &std::path::Path, preload: &[&str]) -> TemplateSpec {
+    let mut spec = TemplateSpec::new(interpreters().pop().unwrap());
+    spec.packages.push(packages.to_path_buf());
+    spec.preload = preload.iter().map(|name| (*name).to_owned()).collect();
+    spec
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modules_are_imported_once_and_those_that_cant_be_are_dropped() {
+    let packages = readable_folder();
+    let write = |name: &str, text: &str| std::fs::write(packages.path().join(name), text).unwrap();
+    write("slow.py", "import os\nLOADED_IN = os.getpid()\n");
+    write("broken.py", "raise SystemExit('no')\n");
+    write(
+        "threaded.py",
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
+    );
+    write("more.py", "");
+    let bench = Bench::with(spec_with(packages.path(), &["slow", "broken", "threaded"])).await;
+    let preloaded = bench.template.preloaded();
+    assert_eq!(preloaded.loaded, ["slow"]);
+    let mut dropped: Vec<_> = preloaded.dropped.iter().map(|(name, _)| name.as_str()).collect();
+    dropped.sort_unstable();
+    assert_eq!(dropped, ["broken", "threaded"]);
+    let handler =
+        "import os, slow\ndef calculate(inputs):\n    return slow.LOADED_IN != os.getpid()\n";
+    assert_eq!(bench.result(handler).await, "true", "imported in the template, not in the run");
+
+    let again =
+        bench.template.preload(&["more".into(), "slow".into(), "broken".into()]).await.unwrap();
+    assert_eq!(again.loaded, ["slow", "more"]);
+    assert_eq!(again.dropped.len(), 1);
+    assert!(bench.template.memory_bytes().unwrap() > 1 << 20);
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_started_by_a_later_import_puts_a_fresh_process_in_place() {
+    let packages = readable_folder();
+    std::fs::write(packages.path().join("threaded.py"), "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n").unwrap();
+    let bench = Bench::with(spec_with(packages.path(), &["decimal"])).await;
+    let preloaded = bench.template.preload(&["threaded".into(), "fractions".into()]).await.unwrap();
+    assert_eq!(preloaded.loaded, ["fractions"]);
+    assert_eq!(preloaded.dropped[0].0, "threaded");
+    assert_eq!(bench.template.preloaded().loaded, ["decimal", "fractions"]);
+    // The run imports it by itself.
+    assert_eq!(bench.result("import threaded\ndef calculate(inputs):\n    return 1\n").await, "1");
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_template_lets_assigned_runs_finish() {
+    let bench = Bench::new().await;
+    let ready = bench.template.prepare().await.unwrap();
+    let waiting = bench.template.prepare().await.unwrap();
+    let handler = "import time\ndef calculate(inputs):\n    print('up', flush=True)\n    time.sleep(0.3)\n    return 'done'\n";
+    let job = sandbox::Job::calculate("{}".into());
+    let mut running =
+        ready.assign(sandbox::Assignment::new(job, bench.code(handler), crate::harness::limits()));
+    let mut events = running.events().unwrap();
+    let stop = async {
+        events.next().await.unwrap();
+        bench.template.stop().await;
+    };
+    let (outcome, ()) = tokio::join!(running.outcome(), stop);
+    assert_eq!(crate::harness::result(outcome), "\"done\"");
+    assert!(!bench.template.is_alive());
+    assert!(bench.template.prepare().await.is_err());
+    drop(waiting);
+    let Bench { sandbox, template, instance, .. } = bench;
+    drop(template);
+    sandbox.shutdown().await;
+    assert!(crate::harness::leftovers(&instance).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_dies_hangs_or_eats_memory_is_told_with_the_cause() {
+    let packages = readable_folder();
+    let write = |name: &str, text: &str| std::fs::write(packages.path().join(name), text).unwrap();
+    write(
+        "dies.py",
+        "import os, sys\nprint('last words', file=sys.stderr, flush=True)\nos._exit(3)\n",
+    );
+    write("hangs.py", "while True: pass\n");
+    write("eats.py", "x = b'x' * (500 << 20)\n");
+    let (sandbox, _) = crate::harness::start_sandbox().await;
+    for (module, says) in
+        [("dies", "last words"), ("hangs", "longer than allowed"), ("eats", "more memory")]
+    {
+        let mut spec = spec_with(packages.path(), &[module]);
+        spec.limits =
+            TemplateLimits { memory_bytes: 100 << 20, start: std::time::Duration::from_secs(3) };
+        match sandbox.start_template(spec).await {
+            Err(Error::Template { detail, .. }) => {
+                assert!(detail.contains(says), "{module}: {detail}")
+            }
+            other => panic!("{module}: {other:?}"),
+        }
+    }
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_isnt_an_interpreter_is_refused() {
+    assert!(Interpreter::at("/no/such/python".as_ref(), "3.12").is_err());
+    assert!(Interpreter::at("/bin/sh".as_ref(), "3.12").is_err());
+    let (sandbox, _) = crate::harness::start_sandbox().await;
+    let interpreter = Interpreter {
+        executable: "/etc/passwd".into(),
+        python_version: "3.12".into(),
+        library_dirs: Vec::new(),
+    };
+    assert!(sandbox.start_template(TemplateSpec::new(interpreter)).await.is_err());
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_cant_share_an_instance_name() {
+    let (sandbox, instance) = crate::harness::start_sandbox().await;
+    let settings =
+        Settings { instance, ..Settings::new(env!("CARGO_BIN_EXE_sandbox-launcher").into()) };
+    match Sandbox::start(settings).await {
+        Err(Error::Unsupported { missing, .. }) => {
+            assert!(missing.contains("already uses"), "{missing}")
+        }
+        other => panic!("{other:?}"),
+    }
+    sandbox.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_launcher_is_killed_every_sandbox_ends_and_the_next_start_sweeps() {
+    let (sandbox, instance) = crate::harness::start_sandbox().await;
+    let template =
+        sandbox.start_template(TemplateSpec::new(interpreters().pop().unwrap())).await.unwrap();
+    let ready = template.prepare().await.unwrap();
+    let launcher = rustix::process::Pid::from_raw(sandbox.launcher_pid().unwrap() as i32).unwrap();
+    rustix::process::kill_process(launcher, rustix::process::Signal::KILL).unwrap();
+    assert!(template.prepare().await.is_err());
+    while ready.is_alive() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!sandbox.is_alive());
+    assert!(!crate::harness::leftovers(&instance).is_empty());
+    let settings = Settings {
+        instance: instance.clone(),
+        ..Settings::new(env!("CARGO_BIN_EXE_sandbox-launcher").into())
+    };
+    let next = Sandbox::start(settings).await.unwrap();
+    next.shutdown().await;
+    assert!(crate::harness::leftovers(&instance).is_empty());
+}
