@@ -54,7 +54,7 @@ codes! {
     PYTHON_BLOCKED_IMPORT = "python_blocked_import", "An import that the operator's policy blocks.";
     PYTHON_BLOCKED_CALL = "python_blocked_call", "A call that the operator's policy blocks.";
     PYTHON_SUSPICIOUS = "python_suspicious", "Warning: code that hides what it does, or a compiled module that can't be checked.";
-    PYTHON_WRITE_OUTSIDE = "python_write_outside", "A file is opened for writing outside the run's folders.";
+    PYTHON_WRITE_OUTSIDE = "python_write_outside", "A file is opened for writing outside the run's folders; a warning where the path is relative to the code.";
     INPUT_SYNTAX = "input_syntax", "The inputs are no JSON object.";
     INPUT_TOO_DEEP = "input_too_deep", "The inputs are nested deeper than 100 levels.";
     INPUT_TOO_LARGE = "input_too_large", "The inputs are larger than the operator allows, or grow beyond measure with their defaults.";

@@ -40,7 +40,8 @@ pub(super) fn admitted_os(expression: &Expr) -> Option<TextRange> {
 }
 
 /// The fault of opening a file for writing at a fixed path outside the run's
-/// folders: `open("/data/x", "w")`, `Path("/x").write_text(…)`.
+/// folders: `open("/data/x", "w")`, `Path("/x").write_text(…)`; a warning where
+/// the path is relative.
 pub(super) fn write_outside(call: &ExprCall, aliases: &BTreeMap<String, String>) -> Option<Fault> {
     let path = written_path(call, aliases)?;
     let outside = (path.starts_with('/') && !path.starts_with("/tmp/"))
@@ -48,13 +49,35 @@ pub(super) fn write_outside(call: &ExprCall, aliases: &BTreeMap<String, String>)
         || path.starts_with("..")
         || path.starts_with('\\')
         || path.as_bytes().get(1) == Some(&b':');
-    outside.then(|| {
-        Fault::error(code::PYTHON_WRITE_OUTSIDE, Text::new(
-            format!("\"{path}\" is outside the run's folders and can't be written; write under `mecapy_runtime.outputs()` to keep a file, under `/tmp` or by `tempfile` to forget it"),
-            format!("\"{path}\" est hors des dossiers du calcul et ne peut pas être écrit ; écrivez sous `mecapy_runtime.outputs()` pour garder un fichier, sous `/tmp` ou par `tempfile` pour l’oublier"),
-        ))
-        .at_key("open")
-    })
+    let fault = if outside {
+        Fault::error(
+            code::PYTHON_WRITE_OUTSIDE,
+            Text::new(
+                format!(
+                    "\"{path}\" is outside the run's folders and can't be written; write under `mecapy_runtime.outputs()` to keep a file, under `/tmp` or by `tempfile` to forget it"
+                ),
+                format!(
+                    "\"{path}\" est hors des dossiers du calcul et ne peut pas être écrit ; écrivez sous `mecapy_runtime.outputs()` pour garder un fichier, sous `/tmp` ou par `tempfile` pour l’oublier"
+                ),
+            ),
+        )
+    } else if path.starts_with('/') {
+        return None;
+    } else {
+        // A test may have changed its folder before, so this only warns.
+        Fault::warning(
+            code::PYTHON_WRITE_OUTSIDE,
+            Text::new(
+                format!(
+                    "\"{path}\" is beside the code, where a run can't write; write `mecapy_runtime.outputs() / \"{path}\"` to keep the file"
+                ),
+                format!(
+                    "\"{path}\" est à côté du code, où un calcul ne peut pas écrire ; écrivez `mecapy_runtime.outputs() / \"{path}\"` pour garder le fichier"
+                ),
+            ),
+        )
+    };
+    Some(fault.at_key("open"))
 }
 
 fn written_path<'a>(call: &'a ExprCall, aliases: &BTreeMap<String, String>) -> Option<&'a str> {

@@ -334,3 +334,15 @@ fn policies_are_read_as_the_operator_writes_them() {
         "expected `deny-list`, `allow-list` or `off`, found \"on\""
     );
 }
+
+#[test]
+fn writing_beside_the_code_is_a_warning_that_names_the_right_folder() {
+    let code = "def calculate(i):\n    open('a.csv', 'w')\n    return i\n";
+    let package = read_files(&[("handler.py", code)]).unwrap();
+    assert_eq!(
+        lines(&package.warnings),
+        [
+            "handler.py:2:5 open: \"a.csv\" is beside the code, where a run can't write; write `mecapy_runtime.outputs() / \"a.csv\"` to keep the file"
+        ]
+    );
+}
