@@ -180,11 +180,15 @@ impl Templates {
         let standing = lock(&self.0.standing);
         let mut all: Vec<_> = standing
             .values()
-            .map(|warm| TemplateStatus {
-                environment: warm.key.environment.to_string(),
-                shared: warm.key.company.is_none(),
-                ready: u32::try_from(lock(&warm.ready).len()).unwrap_or(u32::MAX),
-                memory_bytes: warm.cost(),
+            .map(|warm| {
+                // Let go of before `cost` takes the same lock.
+                let ready = lock(&warm.ready).len();
+                TemplateStatus {
+                    environment: warm.key.environment.to_string(),
+                    shared: warm.key.company.is_none(),
+                    ready: u32::try_from(ready).unwrap_or(u32::MAX),
+                    memory_bytes: warm.cost(),
+                }
             })
             .collect();
         all.sort_by(|a, b| a.environment.cmp(&b.environment));
