@@ -5,5 +5,6 @@
 mod help;
 mod program;
 mod refusals;
+mod server;
 mod settings_page;
 mod writing;
