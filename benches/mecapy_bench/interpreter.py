@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def bubblewrap(python: Path, site: Path, check: Check) -> list[str]:
     for name in ("lib", "lib64"):
         if Path("/", name).exists():
             command += ["--ro-bind", f"/{name}", f"/{name}"]
+    if not python.is_relative_to("/usr"):
+        command += ["--ro-bind", sys.base_prefix, sys.base_prefix]
     command += ["--ro-bind", str(check.folder), "/code", "--ro-bind", str(site), "/site"]
     # NumPy would start a thread per core, which one small call never uses.
     command += ["--setenv", "OPENBLAS_NUM_THREADS", "1", "--cap-drop", "ALL"]

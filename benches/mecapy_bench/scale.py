@@ -35,7 +35,7 @@ class Cold:
 
 def cold(server: Server, python: Path, rounds: int) -> Cold:
     """The environment is built and in the page cache; there is no template."""
-    site = server.environment_site("scipy")
+    site = server.environment_site("numpy", "scipy")
     handler = FILTER.folder / "handler.py"
     interpreter.imports(python, site, handler)
     first, bare, warm = [], [], 0

@@ -137,9 +137,10 @@ class Server:
             seconds = time.perf_counter() - started
         return seconds, completed(reply, check)
 
-    def environment_site(self, package: str) -> Path:
-        """The folder of a built environment that holds a package."""
-        for root, folders, _ in os.walk(self.data):
-            if package in folders and (Path(root) / package / "__init__.py").exists():
+    def environment_site(self, *packages: str) -> Path:
+        """The folder of a built environment that holds all these packages."""
+        for root, _, _ in os.walk(self.data):
+            # The cache of downloaded wheels holds each package by itself.
+            if all((Path(root, package) / "__init__.py").exists() for package in packages):
                 return Path(root)
-        raise FailedError(f"no environment under {self.data} holds {package}")
+        raise FailedError(f"no environment under {self.data} holds {', '.join(packages)}")

@@ -74,7 +74,12 @@ def attempt(say: Callable[[str], None], what: str, part: Callable[[], Part]) -> 
         return part()
     except FAILURES as failure:
         say(f"failed: {failure}")
-        return f"{type(failure).__name__}: {str(failure)[:300]}"
+        return reason(failure)
+
+
+def reason(failure: BaseException) -> str:
+    """One line that says why, short enough for a table."""
+    return " ".join(str(failure).split()).replace("|", "/")[-300:] or type(failure).__name__
 
 
 def measure(binary: Path, python: Path, size: Size, say: Callable[[str], None]) -> Measured:
@@ -88,6 +93,7 @@ def measure(binary: Path, python: Path, size: Size, say: Callable[[str], None]) 
                 server.deploy(archive(check.folder))
             _rounds(found, server, folder, python, size, say)
             _bears(found, server, python, size, say)
+            say("Stopping")
     return found
 
 
@@ -139,7 +145,7 @@ def _rounds(
             docker = stack.enter_context(Docker(folder, python))
         except FAILURES as failure:
             say(f"no Docker: {failure}")
-            found.contenders |= dict.fromkeys(("docker_exec", "docker_run"), str(failure)[:300])
+            found.contenders |= dict.fromkeys(("docker_exec", "docker_run"), reason(failure))
         else:
             found.docker_driver = docker.driver
             contenders += [
@@ -165,7 +171,7 @@ def interleave(
                 so_far.add(contender.measure(contender.calls))
             except (*FAILURES, RuntimeError) as failure:
                 say(f"{contender.key} failed: {failure}")
-                found.contenders[contender.key] = str(failure)[:300]
+                found.contenders[contender.key] = reason(failure)
 
 
 def _bears(
