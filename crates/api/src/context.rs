@@ -4,13 +4,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::{Lang, UserId};
 use uuid::Uuid;
 
+use crate::app::App;
 use crate::problem;
 
 /// The header that carries a request's id, in and out.
@@ -64,7 +65,7 @@ fn is_request_id(id: &HeaderValue) -> bool {
 }
 
 /// The outermost layer.
-pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
+pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let context = Arc::new(Context::of(&request));
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
@@ -83,6 +84,7 @@ pub(crate) async fn frame(mut request: Request, next: Next) -> Response {
     let duration = started.elapsed();
     let status = response.status().as_u16();
     record(&method, endpoint, status, duration);
+    app.tidy_metrics();
     tracing::info!(
         request_id = context.request_id(),
         user_id = context.user.get().map(tracing::field::display),

@@ -55,13 +55,13 @@ impl Api {
             settings: Arc::new(settings),
             stopping: CancellationToken::new(),
             jobs: TaskTracker::new(),
+            answered: Arc::default(),
             docs: Arc::new(router::docs()),
         };
         Ok(Self { router: router::router(app.clone())?, app })
     }
 
     /// The routes as a service, to be called without a socket.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -94,7 +94,7 @@ pub(crate) fn router(app: App) -> Result<Router, Error> {
         // Bodies are bounded where they are read, each by its own limit.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(axum::middleware::from_fn(frame))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), frame))
         .layer(tower::util::option_layer(cors))
         .with_state(app))
 }

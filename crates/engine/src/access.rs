@@ -63,11 +63,20 @@ impl Engine {
     ) -> Result<Minted, Error> {
         if user != who.user {
             need(who, Role::CompanyAdmin)?;
-        }
-        if !self.store.members(who.company).await?.iter().any(|member| member.user == user) {
-            return Err(Error::NotFound("member"));
+            // A token acts with its user's role: nobody makes one above their own.
+            need(who, self.member(who.company, user).await?.role)?;
         }
         self.mint(who.company, user, name, expires_at).await
+    }
+
+    /// One member of a company.
+    pub(crate) async fn member(
+        &self,
+        company: domain::CompanyId,
+        user: UserId,
+    ) -> Result<store::accounts::Member, Error> {
+        let members = self.store.members(company).await?;
+        members.into_iter().find(|member| member.user == user).ok_or(Error::NotFound("member"))
     }
 
     /// The caller's own tokens.

@@ -105,15 +105,17 @@ impl Engine {
         need(who, Role::CompanyAdmin.max(role))?;
         check_name("name", name)?;
         let before = self.members(who, id).await?;
-        let known = before.iter().any(|member| member.name == name);
+        let known = before.iter().find(|member| member.name == name);
+        if let Some(known) = known {
+            need(who, known.role)?;
+        }
         let user = self.store.put_member(id, name, role).await?;
         self.checked_tokens.invalidate_all();
         let minted = match known {
-            true => None,
-            false => Some(self.mint(id, user, "first".to_owned(), None).await?),
+            Some(_) => None,
+            None => Some(self.mint(id, user, "first".to_owned(), None).await?),
         };
-        let member = self.store.members(id).await?.into_iter().find(|member| member.user == user);
-        Ok((member.ok_or(Error::NotFound("member"))?, minted))
+        Ok((self.member(id, user).await?, minted))
     }
 
     /// Takes a member out of a company, with its tokens there.
@@ -125,6 +127,7 @@ impl Engine {
     ) -> Result<(), Error> {
         self.may_see(who, id)?;
         need(who, Role::CompanyAdmin)?;
+        need(who, self.member(id, user).await?.role)?;
         if !self.store.remove_member(id, user).await? {
             return Err(Error::NotFound("member"));
         }

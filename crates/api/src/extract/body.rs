@@ -71,6 +71,19 @@ pub(crate) struct Bounds {
     pub(crate) pause: Duration,
 }
 
+/// Refuses a body that says itself that it is too large, without reading it:
+/// a caller that sends `Expect: 100-continue` then sends nothing.
+pub(crate) fn declared(headers: &HeaderMap, bounds: Bounds) -> Result<(), ReadError> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let asks = headers.contains_key(header::EXPECT);
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if asks && length > bounds.limit => {
+            Err(ReadError::TooLarge { what: bounds.what, limit: bounds.limit })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The body's chunks, up to the bounds; an error is the last item.
 pub(crate) fn stream(
     body: Body,
@@ -111,10 +124,7 @@ pub(crate) async fn read(
     body: Body,
     bounds: Bounds,
 ) -> Result<Bytes, ReadError> {
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok())
-        .unwrap_or(0);
+    declared(headers, bounds)?;
     let mut chunks = std::pin::pin!(stream(body, bounds));
     let Some(first) = chunks.next().await.transpose()? else {
         return Ok(Bytes::new());
@@ -123,9 +133,8 @@ pub(crate) async fn read(
         return Ok(first);
     };
     // What a caller declares is no reason to set memory aside that it may
-    // never fill: a megabyte at first, then what really came.
-    let room = declared.min(bounds.limit).min(1 << 20) as usize;
-    let mut whole = BytesMut::with_capacity(room.max(first.len() + second.len()));
+    // never fill: room grows with what really came.
+    let mut whole = BytesMut::with_capacity(2 * (first.len() + second.len()));
     whole.extend_from_slice(&first);
     whole.extend_from_slice(&second);
     while let Some(chunk) = chunks.next().await.transpose()? {

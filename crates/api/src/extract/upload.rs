@@ -11,7 +11,7 @@ use domain::Text;
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::AsyncRead;
 
-use super::body::{Bounds, ReadError, stream};
+use super::body::{Bounds, ReadError, declared, stream};
 use crate::problem::{Code, Problem};
 
 /// Room for the boundaries and headers of a form around its file.
@@ -54,6 +54,7 @@ impl Upload {
             .ok_or_else(|| malformed("the boundary is missing in Content-Type"))?;
         let failed = Failed::default();
         let bounds = Bounds { limit: bounds.limit + AROUND, ..bounds };
+        declared(request.headers(), bounds)?;
         let mut form = multer::Multipart::new(watched(request, bounds, &failed), boundary);
         let found = form.next_field().await.map_err(|error| take(&failed, &error))?;
         let Some(part) = found.filter(|part| part.name() == Some(field)) else {

@@ -78,6 +78,25 @@ async fn a_token_that_would_have_ended_already_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_companys_admin_gets_no_hold_of_the_platforms_admin() {
+    let app = App::new().await;
+    let own = app.get(&app.admin, "/tokens").await.expect(200).json();
+    let token = &own["items"][0];
+    let (company, root) =
+        (token["company_id"].as_str().unwrap(), token["user_id"].as_str().unwrap());
+    let members = format!("/companies/{company}/members");
+    let body = r#"{"name": "eva", "role": "company_admin"}"#;
+    let added = app.post(&app.admin, &members, body).await.expect(201).json();
+    let eva = added["token"]["secret"].as_str().unwrap();
+    let body = format!(r#"{{"name": "mine", "user_id": "{root}"}}"#);
+    app.post(eva, "/tokens", body).await.problem(403, "forbidden");
+    let body = r#"{"name": "admin", "role": "member"}"#;
+    app.post(eva, &members, body).await.problem(403, "forbidden");
+    app.delete(eva, &format!("{members}/{root}")).await.problem(403, "forbidden");
+    app.get(&app.admin, "/companies").await.expect(200);
+}
+
+#[tokio::test]
 async fn a_member_manages_neither_companies_nor_members() {
     let app = App::new().await;
     let (company, admin) = app.company("acme").await;

@@ -109,7 +109,8 @@ async fn keep(
 ) -> Result<Answer, Problem> {
     let upload = upload?;
     let name = upload.name.clone().unwrap_or_else(|| "file".to_owned());
-    let media_type = upload.media_type.clone();
+    // What a form calls plain bytes is known better by its name's ending.
+    let media_type = upload.media_type.clone().filter(|media| media != "application/octet-stream");
     let (reader, failure) = upload.reader();
     match engine.upload_file(&who, &name, media_type.as_deref(), reader).await {
         Ok(file) => {
