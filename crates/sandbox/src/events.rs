@@ -68,8 +68,8 @@ impl Events {
     }
 }
 
-/// The writing side, held by the run's driver.
-#[derive(Debug, Clone)]
+/// The writing side, held by the run's driver; dropping it ends the stream.
+#[derive(Debug)]
 pub(crate) struct Sink {
     shared: Arc<Shared>,
 }
@@ -126,8 +126,10 @@ impl Sink {
         self.shared.lock().progress = Some(Event::Progress { step, total, message });
         self.shared.changed.notify_one();
     }
+}
 
-    pub(crate) fn close(&self) {
+impl Drop for Sink {
+    fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_one();
     }
@@ -156,7 +158,6 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn drain(events: &mut Events) -> Vec<Event> {
@@ -173,7 +174,7 @@ mod tests {
         sink.log(Stream::Out, b"abc");
         sink.log(Stream::Out, b"defg");
         sink.log(Stream::Err, b"hi");
-        sink.close();
+        drop(sink);
         assert_eq!(
             drain(&mut events),
             [Event::Log { stream: Stream::Out, bytes: b"abcde".to_vec() }, Event::Cut { bytes: 4 }]

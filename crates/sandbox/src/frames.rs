@@ -161,7 +161,6 @@ pub(crate) fn check_json(bytes: &[u8]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn frame(kind: u8, head: &str, body: &[u8]) -> Vec<u8> {

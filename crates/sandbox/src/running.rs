@@ -306,12 +306,6 @@ impl Running {
     }
 }
 
-impl Drop for Sink {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
 /// What a frame means for the run; nothing yet when it is progress.
 fn settle(frame: Frame, limits: &crate::run::Limits, sink: &Sink) -> Option<(End, Option<u64>)> {
     match frame {

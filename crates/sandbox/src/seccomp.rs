@@ -168,7 +168,6 @@ fn answer(k: u32) -> sock_filter {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     /// What a program answers to a call, by a small BPF interpreter.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::launcher;
 use crate::link::Link;
+use crate::sys::fork::raise_file_limit;
 use crate::template::{Template, TemplateSpec};
 use crate::wire::{self, Begin, Reply, Request};
 
@@ -86,7 +87,8 @@ impl Settings {
 
 impl Sandbox {
     /// Starts the launcher and proves the isolation; refuses where any part of
-    /// it can't be set up. Must be called inside a tokio runtime.
+    /// it can't be set up. Must be called inside a tokio runtime. Raises this
+    /// process's limit on open files, as each run takes eight.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         let name = &settings.instance;
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -96,6 +98,7 @@ impl Sandbox {
                 remedy: "use 1 to 64 letters, digits, `-` or `_`".into(),
             });
         }
+        raise_file_limit();
         let (launcher, socket) = spawn(&settings.program)?;
         let link =
             Link::new(socket).map_err(|error| Error::host("watching the launcher", &error))?;

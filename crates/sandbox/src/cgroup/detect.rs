@@ -208,7 +208,6 @@ impl<'a> Mount<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const HYBRID: &str = "\

@@ -29,6 +29,9 @@ pub(crate) struct Group {
 pub(crate) const WAITING: RunLimits =
     RunLimits { memory_bytes: 256 << 20, pids: 64, cpu_cores: 1.0, low_priority: false };
 
+/// What an empty group may still hold when it is given to another run.
+const MOST_LEFT_BYTES: u64 = 4 << 20;
+
 impl Group {
     /// Makes the group's folders below the layout's.
     pub(super) fn make(layout: &Layout, inner: &str) -> io::Result<Self> {
@@ -136,8 +139,11 @@ impl Group {
         }
         let reset = |file| self.write(Controller::Memory, file, "0");
         let swap = matches!(self.layout, Layout::V1 { swap: true, .. });
-        // Cached file pages of the last run would count against the next.
-        let renewed = reset("memory.force_empty")
+        // Cached file pages of the last run count against the next. A few are
+        // cheaper to keep than to reclaim.
+        let emptied =
+            if self.usage_bytes() > MOST_LEFT_BYTES { reset("memory.force_empty") } else { Ok(()) };
+        let renewed = emptied
             .and_then(|()| reset("memory.max_usage_in_bytes"))
             .and_then(|()| if swap { reset("memory.memsw.max_usage_in_bytes") } else { Ok(()) });
         if renewed.is_err() {
@@ -158,6 +164,14 @@ impl Group {
     fn is_empty(&self) -> bool {
         let procs = self.path(Controller::Memory, "cgroup.procs");
         std::fs::read_to_string(procs).is_ok_and(|text| text.is_empty())
+    }
+
+    fn usage_bytes(&self) -> u64 {
+        let usage = self.path(Controller::Memory, "memory.usage_in_bytes");
+        std::fs::read_to_string(usage)
+            .ok()
+            .and_then(|text| plan::memory_peak(&text))
+            .unwrap_or(u64::MAX)
     }
 
     fn read_oom_kills(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::CWD;
@@ -48,6 +49,17 @@ impl Launcher {
                 io::Error::new(error.kind(), format!("showing {}: {error}", path.display()))
             })
         };
+        let mode = std::fs::metadata(code)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", code.display())))?
+            .permissions()
+            .mode();
+        if mode & 0o005 != 0o005 {
+            return Err(io::Error::other(format!(
+                "{} has mode {mode:o}, expected it to be readable by everybody, as sandboxes \
+                 have users of their own; make it 0755 and its files 0644",
+                code.display()
+            )));
+        }
         let code = view(code)?;
         let inputs = inputs.map(view).transpose()?;
         self.inside(process, || {

@@ -37,6 +37,8 @@ pub(crate) fn main() -> ! {
     // A session of its own: a terminal's Ctrl-C doesn't reach it. It fails
     // only where the process leads one already.
     let _ = rustix::process::setsid();
+    // Each run takes a dozen files here.
+    fork::raise_file_limit();
     // Nothing else that the worker may have left open is kept.
     let _ = fork::close_from(3);
     let control = match std::io::stdin().as_fd().try_clone_to_owned() {

@@ -214,7 +214,6 @@ fn inside(path: &Path) -> Result<PathBuf, String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn template(executable: &str, dirs: &[&str]) -> TemplatePlan {

@@ -243,6 +243,9 @@ impl Launcher {
     /// The worker is done with a run's files.
     pub(super) fn release(&mut self, id: Id) {
         let Some(run) = self.runs.get_mut(&id) else { return };
+        if matches!(run.phase, Phase::Birth { .. }) {
+            return self.miscarry(id, "nobody waits for it any more");
+        }
         run.released = true;
         if let Some(process) = run.process.as_ref().filter(|_| !run.dead) {
             kill(process);
@@ -278,7 +281,8 @@ impl Launcher {
             match (template, run.process.is_some()) {
                 (Some(template), true) => template.spare_groups.extend(run.group.renew()),
                 // A process that never showed itself may still join.
-                _ => run.group.remove(),
+                (Some(template), false) => template.lost_groups.push(run.group),
+                (None, _) => run.group.remove(),
             }
         }
     }

@@ -47,6 +47,9 @@ pub(super) struct Template {
     /// kept the files through which they are joined.
     pub(super) spare_groups: Vec<Group>,
     pub(super) groups_made: u64,
+    /// Groups that may still be joined by a process of this template that
+    /// never showed itself.
+    pub(super) lost_groups: Vec<Group>,
     /// Runs that are not known to be dead.
     pub(super) live_runs: u64,
 }
@@ -138,6 +141,7 @@ impl Launcher {
             deadline: Some(Instant::now() + plan.within),
             spare_groups: Vec::new(),
             groups_made: 0,
+            lost_groups: Vec::new(),
             live_runs: 0,
         };
         template.tell(&self.boot_message(&template), &[])?;
@@ -294,7 +298,7 @@ impl Launcher {
     pub(super) fn keeper_is_dead(&mut self, id: Id) {
         let Some(template) = self.templates.get_mut(&id) else { return };
         template.group.remove();
-        for group in template.spare_groups.drain(..) {
+        for group in template.spare_groups.iter().chain(&template.lost_groups) {
             group.remove();
         }
         let slot = template.uid - self.begin.first_uid;

@@ -108,6 +108,14 @@ pub(crate) fn ignore_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
 }
 
+/// Raises this process's limit on open files as far as it may.
+pub(crate) fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Where it can't be raised, fewer runs fit, and each that doesn't is told.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
+}
+
 /// Leaves the end of this process to the end of its control socket: a service
 /// manager's SIGTERM or a terminal must not kill runs before the drain.
 pub(crate) fn ignore_requests_to_end() {
