@@ -45,6 +45,8 @@ def cold(server: Server, python: Path, rounds: int) -> Cold:
         first.append(seconds * 1e3)
         warm += task["warm"] is True
         server.stop()
+        # The kernel is still clearing the sandboxes away for a moment.
+        time.sleep(0.5)
         bare.append(interpreter.imports(python, site, handler) * 1e3)
     server.start()
     return Cold(first, bare, warm)
