@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, header};
 use domain::limits::Limits;
 
-use crate::app::{App, FREE, archive, form, request};
+use crate::app::{App, FREE, form, request};
 
 #[tokio::test]
 async fn bodies_beyond_their_limit_are_refused_with_the_limit() {
@@ -103,5 +103,4 @@ async fn a_file_comes_back_as_it_was_and_never_as_a_page() {
         .header(header::IF_NONE_MATCH, file.header("etag"))
         .body(Body::empty());
     assert_eq!(app.send(sent.unwrap()).await.expect(304).body, "");
-    let _ = archive("unused", FREE);
 }

@@ -2,7 +2,7 @@
 
 use domain::{Lang, Timestamp};
 use engine::store::functions::{Function, Version};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -130,7 +130,7 @@ struct EnvironmentBody<'a> {
     /// What the archive asks for, as PEP 508 lines.
     requirements: &'a [String],
     /// What was installed, as `name==version`.
-    packages: Vec<&'a str>,
+    packages: Vec<String>,
 }
 
 impl<'a> VersionBody<'a> {
@@ -177,12 +177,21 @@ impl<'a> VersionBody<'a> {
     }
 }
 
-/// The pins of a lock, without hashes, comments and continuation lines.
-fn packages(lock: &str) -> Vec<&str> {
-    lock.lines()
-        .filter_map(|line| line.split([' ', '\\', ';']).next())
-        .filter(|pin| pin.contains("==") && !pin.starts_with(['-', '#']))
-        .collect()
+/// What a lock installs. Its hashes and its interpreter say nothing to a
+/// reader; a lock that can't be read shows no packages.
+fn packages(lock: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Lock {
+        packages: Vec<Locked>,
+    }
+    #[derive(Deserialize)]
+    struct Locked {
+        name: String,
+        version: String,
+    }
+    let lock = serde_json::from_str::<Lock>(lock);
+    let packages = lock.map(|lock| lock.packages).unwrap_or_default();
+    packages.into_iter().map(|Locked { name, version }| format!("{name}=={version}")).collect()
 }
 
 #[cfg(test)]
@@ -191,7 +200,8 @@ mod tests {
 
     #[test]
     fn packages_are_the_pins_of_the_lock() {
-        let lock = "# by uv\nnumpy==2.1.0 \\\n    --hash=sha256:aa\nsix==1.16.0 --hash=sha256:bb\n";
-        assert_eq!(packages(lock), ["numpy==2.1.0", "six==1.16.0"]);
+        let lock = r#"{"minor": "3.12", "packages": [{"name": "six", "version": "1.16.0", "sha256": ["aa"]}]}"#;
+        assert_eq!(packages(lock), ["six==1.16.0"]);
+        assert!(packages("").is_empty());
     }
 }
