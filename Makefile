@@ -35,7 +35,7 @@ check: tools ## Formatting, lints, documentation and checks of the repository
 test-all: check test bench ## Everything, the slow parts too
 
 bench: build ## Measure on this machine and write docs/benchmarks.md
-	benches/run $(MECAPY)
+	scripts/bench $(MECAPY)
 
 generate: ## Write the generated pages anew
 	$(CARGO) xtask generate
