@@ -1,5 +1,7 @@
 """The job that runs the archive's tests with pytest and reports each of them."""
 
+import json
+
 from mecapy_runner import child
 
 TEXT_CHARACTERS = 4000
@@ -56,5 +58,5 @@ def run(header, body):
     child.send(
         b"R",
         {"started_ns": started, "non_finite": [], "files": []},
-        child.json.dumps(report).encode(),
+        json.dumps(report).encode(),
     )

@@ -151,7 +151,7 @@ async fn a_wheel_that_patches_the_fork_loop_gets_no_run_past_the_checks() {
     );
     write(
         "impostor.py",
-        "import os\nfrom mecapy_runner import child\nmain = child.main\ndef other(fds):\n    if os.fork() == 0:\n        main(fds)\n    os._exit(0)\nchild.main = other\n",
+        "import os\nfrom mecapy_runner import child\nmain = child.main\ndef other(fds):\n    if os.fork() == 0:\n        main(fds)\n    os.wait()\n    os._exit(0)\nchild.main = other\n",
     );
     write(
         "liar.py",
