@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod documents;
+mod faults;
 mod generate;
 mod lengths;
 mod machine;
@@ -30,13 +31,14 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 fn check(repository: &Repository) -> anyhow::Result<ExitCode> {
-    let mut faults = dependencies::check(repository).context("the dependency table")?;
-    faults.extend(lengths::check(repository)?);
-    faults.extend(documents::check(repository)?);
-    faults.extend(machine::check(repository)?);
+    let mut found = dependencies::check(repository).context("the dependency table")?;
+    found.extend(lengths::check(repository)?);
+    found.extend(documents::check(repository)?);
+    found.extend(faults::check(repository)?);
+    found.extend(machine::check(repository)?);
     let mut out = std::io::stderr().lock();
-    for fault in &faults {
+    for fault in &found {
         writeln!(out, "{fault}")?;
     }
-    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,5 +1,6 @@
 //! What the documentation says is what the crate does.
 
+use domain::Lang;
 use domain::limits::Limits;
 use package::{Policy, code};
 
@@ -9,14 +10,23 @@ const PAGES: [&str; 2] = [
 ];
 
 #[test]
-fn the_page_of_codes_is_up_to_date() {
-    let written = include_str!("../../../../docs/archive-faults.md");
-    assert!(written == code::page(), "write this to docs/archive-faults.md:\n{}", code::page());
+fn the_pages_of_codes_are_up_to_date() {
+    for (lang, name, written) in [
+        (Lang::En, "docs/archive-faults.md", include_str!("../../../../docs/archive-faults.md")),
+        (
+            Lang::Fr,
+            "docs/fr/archive-faults.md",
+            include_str!("../../../../docs/fr/archive-faults.md"),
+        ),
+    ] {
+        let page = code::page(lang);
+        assert!(written == page, "write this to {name}:\n{page}");
+    }
 }
 
 #[test]
 fn codes_stand_once_each_and_in_one_style() {
-    let mut codes: Vec<&str> = code::ALL.iter().map(|(code, _)| *code).collect();
+    let mut codes: Vec<&str> = code::ALL.iter().map(|(code, ..)| *code).collect();
     assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
     codes.sort_unstable();
     assert!(codes.windows(2).all(|pair| pair[0] != pair[1]));
