@@ -15,6 +15,7 @@ _SETTERS = (
     "MKL_Set_Num_Threads",
     "omp_set_num_threads",
 )
+_CPUS = os.cpu_count() or 1
 _setters = []
 _seen = set()
 
@@ -43,7 +44,7 @@ def find():
 
 def raise_threads(cores):
     """Lets loaded and later loaded libraries use as many threads as cores are allowed."""
-    threads = max(1, min(int(cores + 0.5), os.cpu_count() or 1))
+    threads = max(1, min(int(cores + 0.5), _CPUS))
     if threads == 1:
         return
     for variable in _VARIABLES:

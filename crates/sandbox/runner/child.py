@@ -12,6 +12,8 @@ from mecapy_runner import blas, encode, kernel
 
 STDOUT_FD, STDERR_FD, CONTROL_FD, RESULT_FD = 1, 2, 3, 4
 OUTPUTS = "/outputs"
+# A shorter body is written together with its head.
+ONE_WRITE = 1 << 14
 
 _HELLO = b"H\x01"
 _NO_NETWORK = (
@@ -67,8 +69,6 @@ def isolate(fds):
     kernel.close_from(5)
     own_ids()
     kernel.restrict()
-    sys.addaudithook(explain_network)
-    os.environ["MECAPY_OUTPUTS"] = OUTPUTS
     reseed()
 
 
@@ -138,7 +138,6 @@ def read_exactly(length):
 def work(header, body):
     blas.raise_threads(header["cpu_cores"])
     os.chdir("/code")
-    sys.stdout.reconfigure(line_buffering=True)
     jobs[header["job"]](header, body)
 
 
@@ -161,13 +160,16 @@ def outputs():
     return pathlib.Path(OUTPUTS)
 
 
-def offer_module():
-    """Makes `import mecapy_runtime` give handlers what the platform offers them."""
+def furnish():
+    """Prepares in the template what every run finds: one copy serves them all."""
     module = types.ModuleType("mecapy_runtime", "What the platform offers a running calculation.")
     module.outputs = outputs
     module.progress = progress
     module.__all__ = ["outputs", "progress"]
-    sys.modules["mecapy_runtime"] = sys.modules["mecapy"] = module
+    sys.modules["mecapy_runtime"] = module
+    os.environ["MECAPY_OUTPUTS"] = OUTPUTS
+    sys.stdout.reconfigure(line_buffering=True)
+    sys.addaudithook(explain_network)
 
 
 def flush():
@@ -181,9 +183,14 @@ def flush():
 
 def send(kind, meta, body=b""):
     """One frame on the result pipe: kind, length of meta, length of body, both."""
-    meta = json.dumps(meta).encode()
-    write_all(struct.pack("<cIQ", kind, len(meta), len(body)) + meta)
-    write_all(body)
+    if type(meta) is not bytes:
+        meta = json.dumps(meta).encode()
+    head = struct.pack("<cIQ", kind, len(meta), len(body)) + meta
+    if len(body) < ONE_WRITE:
+        write_all(head + body)
+    else:
+        write_all(head)
+        write_all(body)
 
 
 def write_all(payload):

@@ -18,16 +18,22 @@ _SECCOMP_MODE_FILTER = 2
 _SIGKILL = 9
 _CAPABILITY_VERSION_3 = 0x20080522
 
+_LAST_FILE = ctypes.c_uint(0xFFFFFFFF)
+
 _fork_arguments = ()
+_no_capabilities = ()
+_close_range = None
 _filter = None
 _filter_bytes = b""
-_numbers = {}
 
 
 def prepare(boot):
     """Keeps what the launcher told, and finds where libc keeps the thread id."""
-    global _fork_arguments, _filter, _filter_bytes, _numbers
-    _numbers = boot["syscalls"]
+    global _fork_arguments, _filter, _filter_bytes, _no_capabilities, _close_range
+    numbers = boot["syscalls"]
+    _close_range = ctypes.c_long(numbers["close_range"])
+    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
+    _no_capabilities = (ctypes.c_long(numbers["capset"]), header, bytes(24))
     _filter_bytes = bytes.fromhex(boot["run_filter"])
     code = ctypes.create_string_buffer(_filter_bytes, len(_filter_bytes))
     # struct sock_fprog: number of instructions, pointer to them.
@@ -38,7 +44,7 @@ def prepare(boot):
     else:
         arguments = (boot["fork_flags"], 0, 0, tid, 0)
     _fork_arguments = tuple(
-        ctypes.c_long(value) for value in (_numbers["clone"], *arguments)
+        ctypes.c_long(value) for value in (numbers["clone"], *arguments)
     )
 
 
@@ -59,8 +65,7 @@ def restrict():
     """Gives up all capabilities of the own user namespace and adds the run's filter."""
     if _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
-    if _syscall(ctypes.c_long(_numbers["capset"]), header, bytes(24)) != 0:
+    if _syscall(*_no_capabilities) != 0:
         raise OSError(ctypes.get_errno(), "capset")
     if _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _filter[1], 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "seccomp")
@@ -68,7 +73,7 @@ def restrict():
 
 def close_from(first):
     """Closes every file from `first` on."""
-    if _syscall(ctypes.c_long(_numbers["close_range"]), first, ctypes.c_uint(0xFFFFFFFF), 0) != 0:
+    if _syscall(_close_range, first, _LAST_FILE, 0) != 0:
         raise OSError(ctypes.get_errno(), "close_range")
 
 

@@ -22,8 +22,9 @@ from mecapy_runner import blas, bytecode, calculate, child, kernel, unit_tests  
 sys.path.remove("/runner")
 
 CONTROL_FD = 3
-MESSAGE_BYTES = 1 << 18
-MAX_FDS = 32
+# Made once: a buffer of this size made for each message is mapped and unmapped.
+BUFFER = bytearray(1 << 18)
+FILES_SPACE = socket.CMSG_LEN(32 * 4)
 
 
 def main():
@@ -34,7 +35,7 @@ def main():
     kernel.prepare(boot)
     child.jobs.update(compile=bytecode.run, calculate=calculate.run, pytest=unit_tests.run)
     child.warm_ups.append(calculate.warm_up)
-    child.offer_module()
+    child.furnish()
     calculate.prepare_import()
     control.send(
         json.dumps({"booted": {"protocol": 1, "python": sys.version.split()[0]}}).encode()
@@ -55,15 +56,14 @@ def main():
 
 def receive(control):
     """One message and its files; `(None, [])` when the launcher is gone."""
-    space = socket.CMSG_LEN(MAX_FDS * 4)
-    data, ancillary, _, _ = control.recvmsg(MESSAGE_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    length, ancillary, _, _ = control.recvmsg_into([BUFFER], FILES_SPACE, socket.MSG_CMSG_CLOEXEC)
     fds = array("i")
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-    if not data:
+    if not length:
         return None, []
-    return json.loads(data), list(fds)
+    return json.loads(BUFFER[:length]), list(fds)
 
 
 def load(modules):

@@ -135,7 +135,14 @@ fn interpreter_of(found: &environment::Interpreter) -> Interpreter {
     Interpreter {
         executable: found.executable.clone(),
         python_version: found.python.version.clone(),
-        library_dirs: found.binds.iter().chain(&found.library_dirs).cloned().collect(),
+        // The binary itself is shown by the sandbox wherever it lies.
+        library_dirs: found
+            .binds
+            .iter()
+            .chain(&found.library_dirs)
+            .filter(|path| path.is_dir())
+            .cloned()
+            .collect(),
     }
 }
 

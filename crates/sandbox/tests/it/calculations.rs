@@ -53,7 +53,7 @@ async fn inputs_longer_than_a_packet_arrive_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_and_progress_stream_and_what_is_cut_is_counted() {
     let bench = Bench::new().await;
-    let handler = "import sys, mecapy\ndef calculate(inputs):\n    print('to out')\n    print('to err', file=sys.stderr)\n    mecapy.progress(2, 5, 'half')\n    print('y' * 100)\n    return {}\n";
+    let handler = "import sys, mecapy_runtime as mecapy\ndef calculate(inputs):\n    print('to out')\n    print('to err', file=sys.stderr)\n    mecapy.progress(2, 5, 'half')\n    print('y' * 100)\n    return {}\n";
     let ready = bench.template.prepare().await.unwrap();
     let limits = Limits { log_bytes: 30, ..limits() };
     let mut running =
