@@ -166,7 +166,7 @@ impl Engine {
             attempt: claim.attempt,
             token: claim.token,
         };
-        self.running.enter(task.id);
+        self.running.enter(lease);
         Ok(Work { lease, task, inputs, files, deployed, confirmed })
     }
 
@@ -187,6 +187,7 @@ impl Engine {
             if let Err(error) = &stored {
                 tracing::error!(task.id = %id, "a claim could not be stored: {error}");
             }
+            engine.announce(company, id);
             // The receiver is gone only where the worker went down.
             let _ = confirm.send(matches!(stored, Ok(Some(_))));
         });
@@ -204,6 +205,7 @@ impl Engine {
         let Some((task, inputs)) = self.store.claim(company, id, claim).await? else {
             return Ok(None);
         };
+        self.announce(company, id);
         let inputs = match inputs {
             InputsRef::Inline(bytes) => bytes.into(),
             InputsRef::Blob { digest, bytes } => {

@@ -67,12 +67,12 @@ impl Engine {
         if let Some(confirmed) = confirmed
             && !confirmed.await.unwrap_or(false)
         {
-            self.running.leave(id);
+            self.running.leave(&lease);
             self.broker.remove(id).await?;
             return Ok(Finished::Fenced);
         }
         let spent_ms = report.measured.startup_ms + report.measured.execution_ms;
-        let (ending, artifacts) = match self.ending(&task, &deployed, report).await {
+        let (ending, artifacts) = match self.ending(&lease, &task, &deployed, report).await {
             Ok(ending) => ending,
             Err(error) => {
                 tracing::error!(task.id = %id, "a result could not be kept: {error}");
@@ -87,8 +87,11 @@ impl Engine {
             _ => Duration::ZERO,
         };
         let finished = self.store.finish(lease, ending.clone()).await;
-        self.running.leave(id);
+        self.running.leave(&lease);
         match &finished {
+            // Who took the task over took it out of the broker's books, and
+            // what stands there now is another attempt's.
+            Ok(Finished::Fenced) => {}
             Ok(Finished::Stored(State::Queued)) if handed_back => {
                 self.broker.hand_back(id).await?;
             }
@@ -113,15 +116,23 @@ impl Engine {
     /// Keeps what the attempt left in blobs and says what becomes of it.
     async fn ending(
         &self,
+        lease: &Attempt,
         task: &Task,
         deployed: &crate::Deployed,
         report: Report,
     ) -> Result<(Ending, usize), Error> {
         let Report { end, measured, artifacts: staged } = report;
-        let live = self.running.get(task.id).unwrap_or_default();
-        if !live.log.is_empty() {
+        let mut progress = None;
+        let mut log = Vec::new();
+        self.running.update(lease, |live| {
+            progress = live.progress.take();
+            if !live.log.is_empty() {
+                log = live.text();
+            }
+        });
+        if !log.is_empty() {
             let key = crate::tasks::log_key(task.company, task.id);
-            self.blobs.put(key, live.text().into()).await?;
+            self.blobs.put(key, log.into()).await?;
         }
         let mut artifacts = Vec::with_capacity(staged.len());
         for StagedArtifact { name, bytes, file } in staged {
@@ -151,7 +162,7 @@ impl Engine {
             End::HandBack => Outcome::HandBack,
         };
         let count = artifacts.len();
-        Ok((Ending { outcome, progress: live.progress, measured, artifacts }, count))
+        Ok((Ending { outcome, progress, measured, artifacts }, count))
     }
 
     async fn keep_result(&self, task: &Task, json: Bytes) -> Result<ResultRef, Error> {
@@ -184,26 +195,22 @@ impl Engine {
 
     /// Appends to the log of a running task and shows it to who watches.
     pub fn log(&self, work: &Attempt, chunk: &[u8]) {
-        let live = self.running.enter(work.task);
-        live.lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .append(chunk, self.limits.log_bytes);
-        self.tell(work, crate::watch::LOG, String::from_utf8_lossy(chunk).into());
+        if self.running.update(work, |live| live.append(chunk, self.limits.log_bytes)) {
+            self.tell(work, crate::watch::LOG, String::from_utf8_lossy(chunk).into());
+        }
     }
 
     /// Notes that the sandbox cut `bytes` off the log of a running task.
     pub fn log_cut(&self, work: &Attempt, bytes: u64) {
-        let live = self.running.enter(work.task);
-        live.lock().unwrap_or_else(std::sync::PoisonError::into_inner).log_cut_bytes += bytes;
+        self.running.update(work, |live| live.log_cut_bytes += bytes);
     }
 
     /// Sets the progress of a running task and shows it to who watches.
     pub fn progress(&self, work: &Attempt, progress: Progress) {
-        let live = self.running.enter(work.task);
-        live.lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .progress = Some(progress.clone());
-        self.tell(work, crate::watch::PROGRESS, serde_json::json!(progress));
+        let data = serde_json::json!(progress);
+        if self.running.update(work, |live| live.progress = Some(progress)) {
+            self.tell(work, crate::watch::PROGRESS, data);
+        }
     }
 
     fn tell(&self, work: &Attempt, kind: &'static str, data: serde_json::Value) {

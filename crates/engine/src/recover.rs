@@ -103,7 +103,7 @@ impl Engine {
     async fn taken_over(&self, lost: &Reaped) -> Result<(), Error> {
         let (company, id) = (lost.lease.company, lost.lease.task);
         tracing::warn!(task.id = %id, attempt = lost.lease.attempt, "a worker was lost");
-        self.running.leave(id);
+        self.running.leave(&lost.lease);
         self.broker.remove(id).await?;
         match &lost.queued {
             Some(task) => self.put_back(task).await?,

@@ -44,7 +44,7 @@ impl Engine {
             _ => None,
         };
         let progress = match task.state {
-            State::Running => self.running.get(id).and_then(|live| live.progress),
+            State::Running => self.running.get(who.company, id).and_then(|live| live.progress),
             _ => task.progress.clone(),
         };
         Ok(TaskView { task, position, progress })
@@ -71,14 +71,15 @@ impl Engine {
         // The waiter stands before the state is looked at, so that an end in
         // between is not missed.
         let mut waiter = self.broker.wait_ended(id);
-        if self.recent.get(&id).is_none() && self.running.get(id).is_none() {
+        let recent = || self.recent.get(&id).is_some_and(|task| task.company == who.company);
+        if !recent() && !self.running.is_running(who.company, id) {
             let view = self.task(who, id).await?;
             if view.task.state.is_final() {
                 return Ok(view);
             }
         }
         // Out of patience is no error: the caller sees the state as it is.
-        if self.recent.get(&id).is_none() {
+        if !recent() {
             let _ = tokio::time::timeout(patience, waiter.told()).await;
         }
         self.task(who, id).await
@@ -137,7 +138,7 @@ impl Engine {
     /// What a task wrote to standard output and error so far.
     pub async fn logs(&self, who: &Principal, id: TaskId) -> Result<Bytes, Error> {
         let task = self.task(who, id).await?.task;
-        if let Some(live) = self.running.get(id) {
+        if let Some(live) = self.running.get(who.company, id) {
             return Ok(live.text().into());
         }
         match self.blobs.get(log_key(task.company, id), u64::MAX).await {
