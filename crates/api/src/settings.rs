@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::limits::Limits;
+use domain::permission::Principal;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 /// The settings of the HTTP face.
@@ -13,6 +14,9 @@ pub struct Settings {
     /// Origins whose pages may call the API from a browser, such as
     /// `https://app.example.com`; none by default.
     pub cors_origins: Vec<String>,
+    /// Whom a request without a token speaks for, on a developer's machine;
+    /// `None` refuses such requests.
+    pub without_token: Option<Principal>,
     /// Where `/metrics` reads; without it the page answers nothing.
     pub metrics: Option<PrometheusHandle>,
     /// How long a connection may take to send the head of a request. An idle
@@ -34,6 +38,7 @@ impl Default for Settings {
         Self {
             limits: Limits::default(),
             cors_origins: Vec::new(),
+            without_token: None,
             metrics: None,
             head_timeout: Duration::from_secs(30),
             body_pause: Duration::from_secs(30),
@@ -47,6 +52,7 @@ impl std::fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("limits", &self.limits)
             .field("cors_origins", &self.cors_origins)
+            .field("without_token", &self.without_token.is_some())
             .field("metrics", &self.metrics.is_some())
             .field("head_timeout", &self.head_timeout)
             .field("body_pause", &self.body_pause)

@@ -42,6 +42,8 @@ pub struct Limits {
     pub cpu_limit: f64,
     /// Processes and threads of one run.
     pub pids: u32,
+    /// Attempts of a task in all, where its function says nothing.
+    pub max_attempts: u32,
     /// Tasks that may wait at once, over all companies.
     pub queued_tasks: u64,
 }
@@ -64,6 +66,7 @@ impl Default for Limits {
             memory_limit_mb: 4096,
             cpu_limit: 4.0,
             pids: 128,
+            max_attempts: 3,
             queued_tasks: 100_000,
         }
     }

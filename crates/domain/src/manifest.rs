@@ -97,9 +97,15 @@ pub struct RetryPolicy {
     pub on_user_error: bool,
 }
 
+impl RetryPolicy {
+    /// The most attempts that a function may ask for.
+    pub const MOST_ATTEMPTS: u32 = 10;
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_attempts: 3, backoff_s: 0, on_user_error: false }
+        let max_attempts = crate::limits::Limits::default().max_attempts;
+        Self { max_attempts, backoff_s: 0, on_user_error: false }
     }
 }
 

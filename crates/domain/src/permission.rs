@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CompanyId, TokenId, UserId};
+use crate::id::{CompanyId, UserId};
 
 /// What a user is in a company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,8 +27,6 @@ pub struct Principal {
     pub company_name: String,
     /// What the user may do there.
     pub role: Role,
-    /// The token that was shown.
-    pub token: TokenId,
 }
 
 impl Principal {

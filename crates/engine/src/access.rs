@@ -46,7 +46,6 @@ impl Engine {
             company: found.token.company,
             company_name: found.company_name,
             role: found.role,
-            token: found.token.id,
         };
         self.checked_tokens.insert(hash, Arc::new((principal.clone(), found.token.expires_at)));
         Ok(principal)

@@ -157,6 +157,22 @@ impl Engine {
         self.mint(company.id, user, "admin.token".to_owned(), None).await
     }
 
+    /// The administrator that an embedded server starts with, for servers
+    /// that ask for no token.
+    pub async fn administrator(&self) -> Result<Principal, Error> {
+        let company =
+            self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))?;
+        let members = self.store.members(company.id).await?;
+        let admin = members.into_iter().find(|member| member.name == FIRST_ADMIN);
+        let admin = admin.ok_or(Error::NotFound("member"))?;
+        Ok(Principal {
+            user: admin.user,
+            company: company.id,
+            company_name: company.name,
+            role: admin.role,
+        })
+    }
+
     async fn insert_company(&self, name: &str, quotas: Quotas) -> Result<Company, Error> {
         let company = Company {
             id: CompanyId::new(),

@@ -36,6 +36,23 @@ async fn every_route_but_the_public_ones_needs_a_token() {
 }
 
 #[tokio::test]
+async fn where_tokens_are_not_asked_for_a_request_without_one_acts_as_the_administrator() {
+    let mut app = App::new().await;
+    let without_token = Some(app.engine.administrator().await.unwrap());
+    let settings = api::Settings { without_token, ..api::Settings::default() };
+    app.api = api::Api::new(app.engine.clone(), settings).unwrap();
+    // Only a platform's administrator sees these.
+    app.get("", "/companies").await.expect(200);
+    // What is shown is still checked, and other sites' pages stay outside.
+    app.get("x", "/tasks").await.problem(401, "unauthenticated");
+    let foreign = request(Method::GET, "", "/tasks")
+        .header(header::HOST, "127.0.0.1:8000")
+        .header(header::ORIGIN, "https://other.example")
+        .body(Body::empty());
+    app.send(foreign.unwrap()).await.problem(401, "unauthenticated");
+}
+
+#[tokio::test]
 async fn a_token_that_is_none_of_ours_is_refused() {
     let app = App::new().await;
     for token in [

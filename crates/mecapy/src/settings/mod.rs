@@ -59,8 +59,6 @@ pub struct Settings {
     pub template_memory_mb: u64,
     /// Disk that built environments may take, in MB.
     pub environments_mb: u64,
-    /// Attempts of a task whose worker was lost.
-    pub max_attempts: u32,
     /// How long a stop waits for running calculations.
     pub drain: std::time::Duration,
     /// Bounds on archives, inputs, runs and results.

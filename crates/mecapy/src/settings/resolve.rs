@@ -34,7 +34,6 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         slots: sources.integer("MECAPY_SLOTS"),
         template_memory_mb: sources.integer("MECAPY_TEMPLATE_MEMORY_MB").unwrap_or_default(),
         environments_mb: sources.integer("MECAPY_ENVIRONMENTS_MB").unwrap_or_default(),
-        max_attempts: sources.integer("MECAPY_MAX_ATTEMPTS").unwrap_or_default(),
         drain: Duration::from_secs(sources.integer("MECAPY_DRAIN_S").unwrap_or_default()),
         limits: limits(&mut sources),
         api_url: sources.text("MECAPY_API_URL").map(|url| url.trim_end_matches('/').to_owned()),
@@ -160,6 +159,7 @@ fn limits(sources: &mut Sources) -> Limits {
         artifact_count: sources
             .integer("MECAPY_ARTIFACT_COUNT_MAX")
             .unwrap_or(usual.artifact_count),
+        max_attempts: sources.integer("MECAPY_MAX_ATTEMPTS").unwrap_or(usual.max_attempts),
         timeout_s,
         long_timeout_s,
         memory_limit_mb: sources

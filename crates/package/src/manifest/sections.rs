@@ -232,10 +232,11 @@ fn runtime(fields: &mut Fields<'_>, root: &Node) -> Runtime {
 fn retry(fields: &mut Fields<'_>, runtime: Option<&Node>) -> RetryPolicy {
     let section = fields.section(runtime, "runtime.retry", keys("runtime.retry"));
     let default = RetryPolicy::default();
+    let most = RetryPolicy::MOST_ATTEMPTS;
     RetryPolicy {
         max_attempts: fields
-            .integer(section, "runtime.retry.max_attempts", 1..=10, "")
-            .unwrap_or(default.max_attempts),
+            .integer(section, "runtime.retry.max_attempts", 1..=most, "")
+            .unwrap_or(fields.limits.max_attempts),
         backoff_s: fields
             .integer(section, "runtime.retry.backoff", 0..=3600, "s")
             .unwrap_or(default.backoff_s),

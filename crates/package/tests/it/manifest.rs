@@ -79,6 +79,16 @@ fn what_is_not_given_has_its_default() {
 }
 
 #[test]
+fn attempts_are_the_operators_where_the_manifest_says_nothing() {
+    let limits = Limits { max_attempts: 7, ..Limits::default() };
+    let attempts = |manifest: &str| {
+        let files = folder(&[("mecapy.yaml", manifest)]);
+        read_dir(files, &limits, Policy::DenyList).unwrap().manifest.runtime.retry.max_attempts
+    };
+    assert_eq!((attempts(crate::support::MANIFEST), attempts(WHOLE)), (7, 2));
+}
+
+#[test]
 fn pyproject_gives_the_same_manifest() {
     let toml = r#"
 [build-system]

@@ -7,6 +7,7 @@ mod deployments;
 mod endings;
 mod exactness;
 mod files;
+mod operator;
 mod queue;
 
 use std::path::Path;
@@ -19,8 +20,15 @@ use test_support::server::Server;
 /// A server on a folder of its own, gone with it.
 pub(crate) struct Running {
     pub(crate) client: Client,
-    _server: Server,
+    server: Server,
     _folder: tempfile::TempDir,
+}
+
+impl Running {
+    /// What the server wrote so far.
+    pub(crate) fn said(&self) -> String {
+        self.server.said()
+    }
 }
 
 /// Starts a server on an empty folder.
@@ -33,7 +41,7 @@ pub(crate) fn server_with(variables: &[(&str, &str)]) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&folder.path().join("data"), variables);
     let client = server.client();
-    Running { client, _server: server, _folder: folder }
+    Running { client, server: server, _folder: folder }
 }
 
 /// Starts a server on a folder that may hold an earlier one's data.
