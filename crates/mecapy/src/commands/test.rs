@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::commands::folder;
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
@@ -34,6 +35,7 @@ impl Test {
                 ),
             ));
         }
-        Ok(wiring::test_archive(settings, &self.dir, console)?)
+        let files = folder::files(&self.dir)?;
+        Ok(wiring::test_archive(settings, files, console)?)
     }
 }

@@ -7,4 +7,5 @@ mod program;
 mod refusals;
 mod server;
 mod settings_page;
+mod testing;
 mod writing;

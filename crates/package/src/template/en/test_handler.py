@@ -1,4 +1,4 @@
-"""Run by pytest at every deployment, in the same sandbox as a calculation."""
+"""For pytest; `mecapy test` runs the test cases of mecapy.yaml."""
 
 from handler import calculate
 

@@ -1,4 +1,4 @@
-"""Exécuté par pytest à chaque déploiement, dans le même bac à sable qu’un calcul."""
+"""Pour pytest ; `mecapy test` exécute les cas de test de mecapy.yaml."""
 
 from handler import calculate
 
