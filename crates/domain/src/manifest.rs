@@ -18,7 +18,7 @@ pub struct Manifest {
     pub requirements: Vec<String>,
     /// The shapes of its inputs and outputs.
     pub io: Io,
-    /// Known answers that are checked at every deployment.
+    /// Known answers that the function must give.
     pub test_cases: Vec<TestCase>,
     /// The version asked for; the next patch of the last one where absent.
     pub version: Option<semver::Version>,

@@ -39,8 +39,7 @@ impl std::fmt::Debug for Deployed {
 impl Deployed {
     /// How long its next run is expected to take, `timeout` at most.
     pub(crate) fn expected(&self, timeout: Duration) -> Duration {
-        let mut durations =
-            self.durations_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut durations = self.durations_ms.lock().unwrap_or_else(PoisonError::into_inner);
         expected_duration(durations.make_contiguous(), timeout)
     }
 
@@ -99,11 +98,8 @@ impl Engine {
         if let Some(known) = self.catalog.by_reference.get(&key) {
             return Ok(known);
         }
-        let version = self
-            .store
-            .resolve(company, reference)
-            .await?
-            .ok_or(Error::NotFound("function"))?;
+        let version =
+            self.store.resolve(company, reference).await?.ok_or(Error::NotFound("function"))?;
         let deployed = self.load(version).await?;
         self.catalog.by_reference.insert(key, deployed.clone());
         Ok(deployed)
@@ -120,8 +116,7 @@ impl Engine {
         {
             return Ok(known);
         }
-        let version =
-            self.store.version(company, id).await?.ok_or(Error::NotFound("version"))?;
+        let version = self.store.version(company, id).await?.ok_or(Error::NotFound("version"))?;
         self.load(version).await
     }
 
@@ -146,8 +141,12 @@ impl Engine {
             self.store.recent_durations_ms(version.company, version.id, count).await?;
         durations.reverse();
         let id = version.id;
-        let deployed =
-            Arc::new(Deployed { takes_files: mentions_files(&version.manifest.io.inputs_schema), version, schemas, durations_ms: Mutex::new(durations.into()) });
+        let deployed = Arc::new(Deployed {
+            takes_files: mentions_files(&version.manifest.io.inputs_schema),
+            version,
+            schemas,
+            durations_ms: Mutex::new(durations.into()),
+        });
         self.catalog.by_id.insert(id, deployed.clone());
         Ok(deployed)
     }

@@ -151,8 +151,7 @@ impl Engine {
 
     /// A fresh administrator's token, for an operator who lost the first.
     pub async fn new_admin_token(&self) -> Result<Minted, Error> {
-        let company =
-            self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))?;
+        let company = self.first_company().await?;
         let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin).await?;
         self.mint(company.id, user, "admin.token".to_owned(), None).await
     }
@@ -160,8 +159,7 @@ impl Engine {
     /// The administrator that an embedded server starts with, for servers
     /// that ask for no token.
     pub async fn administrator(&self) -> Result<Principal, Error> {
-        let company =
-            self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))?;
+        let company = self.first_company().await?;
         let members = self.store.members(company.id).await?;
         let admin = members.into_iter().find(|member| member.name == FIRST_ADMIN);
         let admin = admin.ok_or(Error::NotFound("member"))?;
@@ -171,6 +169,10 @@ impl Engine {
             company_name: company.name,
             role: admin.role,
         })
+    }
+
+    async fn first_company(&self) -> Result<Company, Error> {
+        self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))
     }
 
     async fn insert_company(&self, name: &str, quotas: Quotas) -> Result<Company, Error> {

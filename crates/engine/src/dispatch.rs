@@ -171,12 +171,7 @@ impl Engine {
     }
 
     /// Claims a task that this process knows without waiting for the commit.
-    fn claim_ahead(
-        &self,
-        mut task: Task,
-        inputs: Bytes,
-        worker: WorkerId,
-    ) -> Claimed {
+    fn claim_ahead(&self, mut task: Task, inputs: Bytes, worker: WorkerId) -> Claimed {
         let claim = claim(task.attempt + 1, worker);
         let (confirm, confirmed) = oneshot::channel();
         let engine = self.clone();

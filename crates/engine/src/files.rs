@@ -105,7 +105,8 @@ impl Engine {
             company: who.company,
             id: FileId::new(),
             user: who.user,
-            media_type: media_type.map_or_else(|| self::media_type(&name).to_owned(), str::to_owned),
+            media_type: media_type
+                .map_or_else(|| self::media_type(&name).to_owned(), str::to_owned),
             name,
             bytes: stored.bytes,
             digest: stored.digest,
@@ -117,8 +118,7 @@ impl Engine {
 
     /// An uploaded or produced file by its reference.
     pub async fn download(&self, who: &Principal, reference: &str) -> Result<Download, Error> {
-        let found =
-            self.find_file(who.company, reference).await?.ok_or(Error::NotFound("file"))?;
+        let found = self.find_file(who.company, reference).await?.ok_or(Error::NotFound("file"))?;
         let key = Key::content(who.company, found.area, found.digest);
         let content = Content::open(&self.blobs, key).await?;
         Ok(Download {
@@ -167,10 +167,8 @@ impl Engine {
         let mut files = Vec::with_capacity(references.len());
         let mut paths = Vec::with_capacity(references.len());
         for (number, FileRef { pointer, reference }) in references.into_iter().enumerate() {
-            let found = self
-                .find_file(company, &reference)
-                .await?
-                .ok_or(Error::NotFound("input file"))?;
+            let found =
+                self.find_file(company, &reference).await?.ok_or(Error::NotFound("input file"))?;
             // Two uploads of one name must not meet in one folder.
             let name = format!("{number}/{}", safe_name(&found.name));
             paths.push(replacement(&pointer, &format!("{INPUTS_FOLDER}/{name}")));
@@ -186,8 +184,9 @@ impl Engine {
         file: &InputFile,
         place: &std::path::Path,
     ) -> Result<(), Error> {
-        let failed =
-            |error: std::io::Error| Error::Internal(format!("an input file can't be copied: {error}"));
+        let failed = |error: std::io::Error| {
+            Error::Internal(format!("an input file can't be copied: {error}"))
+        };
         if let Some(folder) = place.parent() {
             tokio::fs::create_dir_all(folder).await.map_err(failed)?;
         }
@@ -217,11 +216,8 @@ pub(crate) struct Found {
 /// trip over.
 fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String = last
-        .chars()
-        .filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c))
-        .take(120)
-        .collect();
+    let clean: String =
+        last.chars().filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c)).take(120).collect();
     match clean.trim_matches(['.', ' ']) {
         "" => "file".to_owned(),
         name => name.to_owned(),

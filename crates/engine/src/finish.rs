@@ -77,7 +77,15 @@ impl Engine {
             Err(error) => {
                 tracing::error!(task.id = %id, "a result could not be kept: {error}");
                 let outcome = outcome_of(&task, storage_failed());
-                (Ending { outcome, progress: None, measured: Measured::default(), artifacts: Vec::new() }, 0)
+                (
+                    Ending {
+                        outcome,
+                        progress: None,
+                        measured: Measured::default(),
+                        artifacts: Vec::new(),
+                    },
+                    0,
+                )
             }
         };
         tracing::debug!(task.id = %id, artifacts, "attempt ended");
@@ -136,11 +144,8 @@ impl Engine {
         }
         let mut artifacts = Vec::with_capacity(staged.len());
         for StagedArtifact { name, bytes, file } in staged {
-            let digest = self
-                .blobs
-                .put_file(task.company, blobs::Area::Artifact, file, bytes)
-                .await?
-                .digest;
+            let digest =
+                self.blobs.put_file(task.company, blobs::Area::Artifact, file, bytes).await?.digest;
             let artifact = Artifact {
                 id: ArtifactId::new(),
                 media_type: crate::files::media_type(&name).to_owned(),
@@ -171,9 +176,7 @@ impl Engine {
         }
         let digest = Digest(sha2::Sha256::digest(&json).into());
         let bytes = json.len() as u64;
-        self.blobs
-            .put(crate::tasks::result_key(task.company, digest), json)
-            .await?;
+        self.blobs.put(crate::tasks::result_key(task.company, digest), json).await?;
         Ok(ResultRef::Blob { digest, bytes })
     }
 
@@ -230,7 +233,8 @@ fn name_artifacts(deployed: &crate::Deployed, json: Bytes, artifacts: &[Artifact
         .output_files(&json)
         .into_iter()
         .filter_map(|file| {
-            let artifact = artifacts.iter().find(|artifact| is_path_of(&file.reference, artifact))?;
+            let artifact =
+                artifacts.iter().find(|artifact| is_path_of(&file.reference, artifact))?;
             Some(crate::files::replacement(&file.pointer, &artifact.id.to_string()))
         })
         .collect();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::{TaskId, Timestamp, WorkerId};
 use domain::task::State;
+use domain::{TaskId, Timestamp, WorkerId};
 use store::operator::Reaped;
 use tokio::time::Instant;
 

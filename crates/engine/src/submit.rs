@@ -126,8 +126,8 @@ impl Engine {
         let slot =
             self.local.get().and_then(|(id, worker)| Some((*id, worker.try_slot(task.class)?)));
         // The slot is taken already, so any class may have it.
-        let taken = slot.is_some()
-            && self.broker.take_directly(queued, Want { allow_long: true }).await?;
+        let taken =
+            slot.is_some() && self.broker.take_directly(queued, Want { allow_long: true }).await?;
         let direct = slot.filter(|_| taken);
         let job = self.jobs.spawn(async move {
             let _admission = admission;
@@ -141,7 +141,6 @@ impl Engine {
         job.await.map_err(|error| Error::Internal(format!("accepting a task failed: {error}")))?
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one task about to start")]
     async fn start(
         &self,
         task: Task,
@@ -154,12 +153,8 @@ impl Engine {
         let claim = Claim { attempt: 1, token: LeaseToken::random(), worker, lease: LEASE };
         let (confirm, confirmed) = oneshot::channel();
         let (company, id) = (task.company, task.id);
-        let new = NewTask {
-            task: task.clone(),
-            inputs: stored_inputs,
-            cache_key,
-            claim: Some(claim),
-        };
+        let new =
+            NewTask { task: task.clone(), inputs: stored_inputs, cache_key, claim: Some(claim) };
         let work = self.work(task, inputs, claim, Some(confirmed)).await;
         match work {
             // The run and the commit go on side by side: the run can't be
@@ -187,8 +182,7 @@ impl Engine {
         queued: Queued,
     ) -> Result<Submitted, Error> {
         let (company, id) = (task.company, task.id);
-        let new =
-            NewTask { task: task.clone(), inputs: stored_inputs, cache_key, claim: None };
+        let new = NewTask { task: task.clone(), inputs: stored_inputs, cache_key, claim: None };
         self.store.submit(new).await?;
         self.pending.put(&task, &inputs);
         self.broker.enqueue(queued).await?;

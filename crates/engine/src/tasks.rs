@@ -7,7 +7,9 @@ use bytes::Bytes;
 use domain::permission::Principal;
 use domain::task::{Progress, State};
 use domain::{ArtifactId, CompanyId, Digest, TaskId, Timestamp};
-use store::tasks::{Artifact, Cancelled, Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task};
+use store::tasks::{
+    Artifact, Cancelled, Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task,
+};
 use store::{Cursor, Page};
 
 pub use store::tasks::Filter as TaskFilter;
@@ -204,8 +206,7 @@ impl Engine {
             return Ok(None);
         }
         let token = domain::LeaseToken::random();
-        let claim =
-            Claim { attempt: 1, token, worker: *worker, lease: crate::dispatch::LEASE };
+        let claim = Claim { attempt: 1, token, worker: *worker, lease: crate::dispatch::LEASE };
         let new = NewTask {
             task: Task { cached: true, ..task.clone() },
             inputs: InputsRef::Inline(inputs.to_vec()),

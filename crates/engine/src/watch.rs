@@ -117,8 +117,11 @@ impl Watch {
             }
             if self.stale {
                 let Topic { company, resource } = self.topic;
-                let events =
-                    self.engine.store.events_after(company, Some(resource), self.seq, BATCH).await?;
+                let events = self
+                    .engine
+                    .store
+                    .events_after(company, Some(resource), self.seq, BATCH)
+                    .await?;
                 self.stale = events.len() == BATCH as usize;
                 self.told = events.into();
                 if !self.told.is_empty() {

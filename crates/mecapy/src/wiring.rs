@@ -45,8 +45,7 @@ fn environments(settings: &Settings) -> environment::Settings {
 fn worker(settings: &Settings) -> worker::Settings {
     let cores = std::thread::available_parallelism()
         .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
-    let defaults =
-        worker::Settings::under(settings.data.join("worker"), host_name(), cores);
+    let defaults = worker::Settings::under(settings.data.join("worker"), host_name(), cores);
     worker::Settings {
         slots: settings
             .slots

@@ -84,9 +84,8 @@ mod tests {
     #[test]
     fn a_page_of_another_site_is_not_local() {
         let of = |sent: &[(header::HeaderName, &'static str)]| {
-            let values = sent.iter().map(|(name, value)| {
-                (name.clone(), HeaderValue::from_static(value))
-            });
+            let values =
+                sent.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
             is_local(&values.collect())
         };
         let host = (header::HOST, "127.0.0.1:8000");

@@ -100,11 +100,7 @@ impl Engine {
     }
 
     /// One deployment.
-    pub async fn deployment(
-        &self,
-        who: &Principal,
-        id: DeploymentId,
-    ) -> Result<Deployment, Error> {
+    pub async fn deployment(&self, who: &Principal, id: DeploymentId) -> Result<Deployment, Error> {
         self.store.deployment(who.company, id).await?.ok_or(Error::NotFound("deployment"))
     }
 

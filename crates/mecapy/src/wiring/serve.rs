@@ -68,9 +68,8 @@ struct Server {
 impl Server {
     async fn start(settings: &Settings) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(clock::System);
-        let metrics = PrometheusBuilder::new()
-            .install_recorder()
-            .context("metrics can't be collected")?;
+        let metrics =
+            PrometheusBuilder::new().install_recorder().context("metrics can't be collected")?;
         let store = store(settings, clock.clone()).await?;
         let blobs = blobs::Directory::open(settings.data.join("blobs"))?;
         let broker = broker::InProcess::new((&settings.limits).into(), clock.clone());
@@ -78,9 +77,8 @@ impl Server {
             environment::Environments::open(super::environments(settings), clock.clone()).await?;
         let worker_settings = super::worker(settings);
         let sandbox = super::sandbox(super::instance(&settings.data))?;
-        let builder = Arc::new(
-            SandboxBuilder::start(sandbox, environments, worker_settings.clone()).await?,
-        );
+        let builder =
+            Arc::new(SandboxBuilder::start(sandbox, environments, worker_settings.clone()).await?);
         let engine = Engine::new(Parts {
             store,
             blobs: Arc::new(blobs),

@@ -109,14 +109,16 @@ fn say_case(console: Console, case: &Tested) {
         }
     }
     for difference in &case.differences {
-        let got = difference.got.as_ref().map_or_else(
-            || console.t("nothing", "rien").to_owned(),
-            ToString::to_string,
-        );
+        let got = difference
+            .got
+            .as_ref()
+            .map_or_else(|| console.t("nothing", "rien").to_owned(), ToString::to_string);
         let expected = console.t("expected", "attendu");
         let found = console.t("got", "obtenu");
-        let mut line =
-            format!("    {}: {expected} {}, {found} {got}", difference.pointer, difference.expected);
+        let mut line = format!(
+            "    {}: {expected} {}, {found} {got}",
+            difference.pointer, difference.expected
+        );
         if let Some(by) = difference.difference {
             line += &format!(" ({} {by:+e})", console.t("difference", "écart"));
         }

@@ -98,7 +98,10 @@ fn a_large_result_is_read_from_its_own_address() {
     let running = server();
     deploy(
         &running.client,
-        &Archive::new("large", "def calculate(inputs):\n    return {'x': ['0123456789'] * 100_000}\n"),
+        &Archive::new(
+            "large",
+            "def calculate(inputs):\n    return {'x': ['0123456789'] * 100_000}\n",
+        ),
     );
     let task = run(&running.client, "large", &json!({}));
     assert!(task["result"].is_null());
@@ -109,10 +112,7 @@ fn a_large_result_is_read_from_its_own_address() {
 #[test]
 fn a_waiting_and_a_running_task_are_cancelled() {
     let running = super::server_with(&[("MECAPY_SLOTS", "1")]);
-    let slow = Archive::new(
-        "slow",
-        "import time\n\ndef calculate(inputs):\n    time.sleep(600)\n",
-    );
+    let slow = Archive::new("slow", "import time\n\ndef calculate(inputs):\n    time.sleep(600)\n");
     deploy(&running.client, &slow);
     let first = submit(&running.client, "slow", &json!({}));
     until(&running.client, &first, "running");
@@ -123,5 +123,8 @@ fn a_waiting_and_a_running_task_are_cancelled() {
         until(&running.client, id, "cancelled");
     }
     deploy(&running.client, &echo());
-    assert_eq!(execute(&running.client, "echo", &json!({ "a": 1 })).expect(200).json()["result"]["a"], 1);
+    assert_eq!(
+        execute(&running.client, "echo", &json!({ "a": 1 })).expect(200).json()["result"]["a"],
+        1
+    );
 }

@@ -17,6 +17,7 @@ const KILLS: u32 = 6;
 const CALLERS: u64 = 8;
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the counts are shown with --nocapture")]
 fn nothing_accepted_is_lost_and_nothing_completes_twice() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -75,5 +76,9 @@ fn nothing_accepted_is_lost_and_nothing_completes_twice() {
         let ends = events.matches("event: task.completed").count();
         assert_eq!(ends, 1, "{id} completed {ends} times:\n{events}");
     }
-    println!("{KILLS} kills, {} accepted, {} completed, {retried} after another attempt, 0 lost, 0 doubled", accepted.len(), accepted.len());
+    println!(
+        "{KILLS} kills, {} accepted, {} completed, {retried} after another attempt, 0 lost, 0 doubled",
+        accepted.len(),
+        accepted.len()
+    );
 }

@@ -33,8 +33,10 @@ fn another_content_under_a_deployed_number_is_refused() {
     let running = server();
     deploy(&running.client, &echo().version("1.0.0"));
     let changed = Archive::new("echo", "def calculate(inputs):\n    return {}\n").version("1.0.0");
-    let refused =
-        running.client.post_file("/functions?wait=60", "archive", "a.zip", &changed.zip()).expect(422);
+    let refused = running
+        .client
+        .post_file("/functions?wait=60", "archive", "a.zip", &changed.zip())
+        .expect(422);
     let faults = refused.json()["faults"].clone();
     assert_eq!(faults[0]["code"], "version_taken", "{faults:#}");
     assert_eq!(faults[0]["key"], "versioning.version");
@@ -43,11 +45,15 @@ fn another_content_under_a_deployed_number_is_refused() {
 #[test]
 fn a_bad_archive_is_refused_with_every_fault() {
     let running = super::server_with(&[("MECAPY_STATIC_CHECK", "deny-list")]);
-    let bad = Archive::new("bad", "import subprocess\n\ndef calculate(a, b):\n    return eval('1')\n")
-        .set("runtime.timeout", json!("long"))
-        .set("runtime.colour", json!("red"));
-    let refused =
-        running.client.post_file("/functions?wait=60", "archive", "a.zip", &bad.zip()).expect(422).json();
+    let bad =
+        Archive::new("bad", "import subprocess\n\ndef calculate(a, b):\n    return eval('1')\n")
+            .set("runtime.timeout", json!("long"))
+            .set("runtime.colour", json!("red"));
+    let refused = running
+        .client
+        .post_file("/functions?wait=60", "archive", "a.zip", &bad.zip())
+        .expect(422)
+        .json();
     let faults = refused["faults"].as_array().unwrap();
     assert!(faults.len() >= 5, "{faults:#?}");
     assert!(faults.iter().all(|fault| fault["line"].is_u64() && fault["message"].is_string()));
@@ -60,8 +66,11 @@ fn a_deployment_cut_off_by_a_crash_goes_on() {
     let data = folder.path().join("data");
     let server = super::start(&data, &[]);
     let archive = echo().requires(&["rainflow==3.2.0"]);
-    let accepted =
-        server.client().post_file("/functions", "archive", "a.zip", &archive.zip()).expect(202).json();
+    let accepted = server
+        .client()
+        .post_file("/functions", "archive", "a.zip", &archive.zip())
+        .expect(202)
+        .json();
     server.kill().unwrap();
     let server = super::start(&data, &[]);
     let path = format!("/deployments/{}", accepted["deployment_id"].as_str().unwrap());

@@ -62,28 +62,24 @@ fn every_failure_has_its_kind_and_its_sentence() {
     );
     assert_eq!(error["kind"], "killed", "{error:#}");
 
-    let error = failure(
-        &running,
-        "odd",
-        "def calculate(inputs):\n    return {'a': [1, {2, 3}]}\n",
-        &[],
-    );
+    let error =
+        failure(&running, "odd", "def calculate(inputs):\n    return {'a': [1, {2, 3}]}\n", &[]);
     assert_eq!(error["pointer"], "/a/1", "{error:#}");
 
-    let error = failure(
-        &running,
-        "exits",
-        "import os\n\ndef calculate(inputs):\n    os._exit(0)\n",
-        &[],
+    let error =
+        failure(&running, "exits", "import os\n\ndef calculate(inputs):\n    os._exit(0)\n", &[]);
+    assert!(
+        matches!(error["kind"].as_str(), Some("killed" | "user_error" | "invalid_output")),
+        "{error:#}"
     );
-    assert!(matches!(error["kind"].as_str(), Some("killed" | "user_error" | "invalid_output")), "{error:#}");
 }
 
 #[test]
 fn messages_are_in_the_callers_language() {
     let running = server();
-    let archive = Archive::new("sleeps", "import time\n\ndef calculate(inputs):\n    time.sleep(60)\n")
-        .set("runtime.timeout", json!(1));
+    let archive =
+        Archive::new("sleeps", "import time\n\ndef calculate(inputs):\n    time.sleep(60)\n")
+            .set("runtime.timeout", json!(1));
     deploy(&running.client, &archive);
     let task = run(&running.client, "sleeps", &json!({}));
     let path = format!("/tasks/{}", task["task_id"].as_str().unwrap());

@@ -33,7 +33,7 @@ impl Random {
         let mut text: String =
             (0..digits).map(|_| char::from(b'0' + (self.next() % 10) as u8)).collect();
         text = text.trim_start_matches('0').to_owned();
-        let sign = if self.next() % 2 == 0 { "-" } else { "" };
+        let sign = if self.next().is_multiple_of(2) { "-" } else { "" };
         if text.is_empty() { "0".to_owned() } else { format!("{sign}{text}") }
     }
 
@@ -99,8 +99,18 @@ fn every_float_and_integer_survives_in_any_nesting() {
     let running = server();
     deploy(&running.client, &echo());
     let special = [
-        0.0, -0.0, 5e-324, f64::MIN_POSITIVE, f64::MAX, f64::MIN, f64::EPSILON, 0.1, 1.0 / 3.0,
-        9_007_199_254_740_993.0, 1e22, 1e23,
+        0.0,
+        -0.0,
+        5e-324,
+        f64::MIN_POSITIVE,
+        f64::MAX,
+        f64::MIN,
+        f64::EPSILON,
+        0.1,
+        1.0 / 3.0,
+        9_007_199_254_740_993.0,
+        1e22,
+        1e23,
     ];
     let mut random = Random(2026);
     for round in 0..40 {
@@ -110,7 +120,8 @@ fn every_float_and_integer_survives_in_any_nesting() {
             texts.push(random.nested(4, &mut sent));
         }
         let inputs = format!("{{\"inputs\": {{\"values\": [{}]}}}}", texts.join(", "));
-        let answer = running.client.post_text("/functions/echo/execute?wait=60", &inputs).expect(200);
+        let answer =
+            running.client.post_text("/functions/echo/execute?wait=60", &inputs).expect(200);
         let task = answer.json();
         let result = match task["result_url"].as_str() {
             Some(url) if task["result"].is_null() => running.client.get(url).expect(200).json(),
@@ -129,12 +140,18 @@ fn every_float_and_integer_survives_in_any_nesting() {
 fn a_decimal_is_rounded_as_python_rounds_it() {
     let running = server();
     deploy(&running.client, &echo());
-    let texts = ["0.1000000000000000055511151231257827", "123456789012345678.9", "2.5e-323", "1e5", "1E5"];
+    let texts =
+        ["0.1000000000000000055511151231257827", "123456789012345678.9", "2.5e-323", "1e5", "1E5"];
     let body = format!("{{\"inputs\": {{\"values\": [{}]}}}}", texts.join(", "));
-    let task = running.client.post_text("/functions/echo/execute?wait=60", &body).expect(200).json();
+    let task =
+        running.client.post_text("/functions/echo/execute?wait=60", &body).expect(200).json();
     for (text, came) in texts.iter().zip(task["result"]["values"].as_array().unwrap()) {
         let expected: f64 = text.parse().unwrap();
-        assert_eq!(came.to_string().parse::<f64>().unwrap().to_bits(), expected.to_bits(), "{text}");
+        assert_eq!(
+            came.to_string().parse::<f64>().unwrap().to_bits(),
+            expected.to_bits(),
+            "{text}"
+        );
     }
 }
 
@@ -159,6 +176,9 @@ fn non_finite_numbers_are_strings_that_the_task_lists() {
     );
     deploy(&running.client, &archive);
     let task = super::run(&running.client, "nan", &serde_json::json!({}));
-    assert_eq!(task["result"], serde_json::json!({ "a": [1.0, "NaN"], "b": "-Infinity", "c": "NaN" }));
+    assert_eq!(
+        task["result"],
+        serde_json::json!({ "a": [1.0, "NaN"], "b": "-Infinity", "c": "NaN" })
+    );
     assert_eq!(task["non_finite"], serde_json::json!(["/a/1", "/b"]));
 }

@@ -41,7 +41,7 @@ pub(crate) fn server_with(variables: &[(&str, &str)]) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&folder.path().join("data"), variables);
     let client = server.client();
-    Running { client, server: server, _folder: folder }
+    Running { client, server, _folder: folder }
 }
 
 /// Starts a server on a folder that may hold an earlier one's data.
@@ -68,10 +68,7 @@ pub(crate) fn run(client: &Client, function: &str, inputs: &Value) -> Value {
 
 /// The answer to a run that is waited for.
 pub(crate) fn execute(client: &Client, function: &str, inputs: &Value) -> Answer {
-    client.post(
-        &format!("/functions/{function}/execute?wait=60"),
-        &json!({ "inputs": inputs }),
-    )
+    client.post(&format!("/functions/{function}/execute?wait=60"), &json!({ "inputs": inputs }))
 }
 
 /// Submits without waiting and gives the task's id.

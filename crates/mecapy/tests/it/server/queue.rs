@@ -97,7 +97,8 @@ fn urgent_tasks_of_a_class_go_first() {
     let (late, early) = (at(1), at(9));
     let queued = running.client.get(&format!("/tasks/{late}")).expect(200).json();
     assert_eq!(queued["queue_position"], 1, "{queued:#}");
-    let ended = |id: &str| -> Value { until(&running.client, id, "completed")["result"]["at"].clone() };
+    let ended =
+        |id: &str| -> Value { until(&running.client, id, "completed")["result"]["at"].clone() };
     let (late, early) = (ended(&late).as_f64(), ended(&early).as_f64());
     assert!(early < late, "{early:?} {late:?}");
 }
