@@ -159,8 +159,7 @@ impl Builder for SandboxBuilder {
             base_image: wanted.base_image,
             requirements: wanted.requirements,
         };
-        let lock =
-            self.environments.lock(&request, &log).await.map_err(|error| faults(&error))?;
+        let lock = self.environments.lock(&request, &log).await.map_err(|error| faults(&error))?;
         self.build(&lock, &log).await.map_err(|error| faults(&error))?;
         Ok(Built {
             digest: lock.digest,
@@ -183,15 +182,9 @@ impl Builder for SandboxBuilder {
             )]
         };
         let wanted = self.wanted(version).await.map_err(failed)?;
-        let (warm, _) = self
-            .templates
-            .standing(&wanted)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        self.code
-            .folder(version, warm.template(), async || Ok(archive))
-            .await
-            .map_err(failed)?;
+        let (warm, _) =
+            self.templates.standing(&wanted).await.map_err(|error| failed(error.to_string()))?;
+        self.code.folder(version, warm.template(), async || Ok(archive)).await.map_err(failed)?;
         self.templates.refill(&warm);
         Ok(())
     }

@@ -133,4 +133,3 @@ impl LocalWorker for Worker {
         }
     }
 }
-

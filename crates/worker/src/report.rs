@@ -13,11 +13,9 @@ pub(crate) fn of(outcome: sandbox::Outcome, measured: Measured) -> Report {
         (sandbox::End::Result { json, non_finite, .. }, Ok(artifacts)) => {
             Report { end: End::Result { json, non_finite }, measured, artifacts }
         }
-        (sandbox::End::Result { .. }, Err(error)) => Report {
-            end: End::Failed(unusable_outputs(&error)),
-            measured,
-            artifacts: Vec::new(),
-        },
+        (sandbox::End::Result { .. }, Err(error)) => {
+            Report { end: End::Failed(unusable_outputs(&error)), measured, artifacts: Vec::new() }
+        }
         // What a failed run left may explain the failure; where it can't be
         // read, the failure itself counts.
         (sandbox::End::Failed(failure), artifacts) => Report {
@@ -48,7 +46,9 @@ fn unusable_outputs(error: &OutputsError) -> TaskError {
                 ErrorKind::OutputTooLarge,
                 Text::new(
                     format!("the run left more than {limit} files; write fewer, or one archive"),
-                    format!("l'exécution a laissé plus de {limit} fichiers ; écrivez-en moins, ou une seule archive"),
+                    format!(
+                        "l'exécution a laissé plus de {limit} fichiers ; écrivez-en moins, ou une seule archive"
+                    ),
                 ),
             )
         },
@@ -60,7 +60,9 @@ fn unusable_outputs(error: &OutputsError) -> TaskError {
                 ErrorKind::OutputTooLarge,
                 Text::new(
                     format!("the run left {measured} bytes of files, {limit} are allowed"),
-                    format!("l'exécution a laissé {measured} octets de fichiers, {limit} sont permis"),
+                    format!(
+                        "l'exécution a laissé {measured} octets de fichiers, {limit} sont permis"
+                    ),
                 ),
             )
         },
@@ -68,7 +70,9 @@ fn unusable_outputs(error: &OutputsError) -> TaskError {
             ErrorKind::InvalidOutput,
             Text::new(
                 format!("{name:?} in the outputs folder is {found}, expected a regular file"),
-                format!("{name:?} dans le dossier des sorties n'est pas un fichier ordinaire ({found})"),
+                format!(
+                    "{name:?} dans le dossier des sorties n'est pas un fichier ordinaire ({found})"
+                ),
             ),
         ),
         OutputsError::Io(_) => TaskError::new(
@@ -83,7 +87,8 @@ fn unusable_outputs(error: &OutputsError) -> TaskError {
 
 fn error(failure: Failure) -> TaskError {
     let Failure { kind, message, traceback } = failure;
-    let base = |kind, text| TaskError { traceback: traceback.clone(), ..TaskError::new(kind, text) };
+    let base =
+        |kind, text| TaskError { traceback: traceback.clone(), ..TaskError::new(kind, text) };
     match kind {
         FailureKind::UserError { exception, pointer } => TaskError {
             exception: Some(exception),
@@ -97,8 +102,14 @@ fn error(failure: Failure) -> TaskError {
             ..base(
                 ErrorKind::Timeout,
                 Text::new(
-                    format!("the run took longer than its {} s; ask for a longer `timeout`, or make it faster", limit.as_secs_f64()),
-                    format!("l'exécution a dépassé ses {} s ; demandez un `timeout` plus long, ou accélérez le calcul", limit.as_secs_f64()),
+                    format!(
+                        "the run took longer than its {} s; ask for a longer `timeout`, or make it faster",
+                        limit.as_secs_f64()
+                    ),
+                    format!(
+                        "l'exécution a dépassé ses {} s ; demandez un `timeout` plus long, ou accélérez le calcul",
+                        limit.as_secs_f64()
+                    ),
                 ),
             )
         },
@@ -109,8 +120,14 @@ fn error(failure: Failure) -> TaskError {
             ..base(
                 ErrorKind::OutOfMemory,
                 Text::new(
-                    format!("the run needed more than its {} MB of memory; raise `runtime.memory_limit`, or use less", limit_bytes >> 20),
-                    format!("l'exécution a dépassé ses {} Mo de mémoire ; augmentez `runtime.memory_limit`, ou consommez moins", limit_bytes >> 20),
+                    format!(
+                        "the run needed more than its {} MB of memory; raise `runtime.memory_limit`, or use less",
+                        limit_bytes >> 20
+                    ),
+                    format!(
+                        "l'exécution a dépassé ses {} Mo de mémoire ; augmentez `runtime.memory_limit`, ou consommez moins",
+                        limit_bytes >> 20
+                    ),
                 ),
             )
         },
@@ -120,7 +137,9 @@ fn error(failure: Failure) -> TaskError {
                 ErrorKind::Killed,
                 Text::new(
                     format!("the process of the run was ended by signal {signal}: {message}"),
-                    format!("le processus de l'exécution a été interrompu par le signal {signal} : {message}"),
+                    format!(
+                        "le processus de l'exécution a été interrompu par le signal {signal} : {message}"
+                    ),
                 ),
             )
         },
@@ -131,8 +150,12 @@ fn error(failure: Failure) -> TaskError {
             ..base(
                 ErrorKind::OutputTooLarge,
                 Text::new(
-                    format!("the result is larger than {limit} bytes; return less, or write a file to the outputs folder"),
-                    format!("le résultat dépasse {limit} octets ; renvoyez-en moins, ou écrivez un fichier dans le dossier des sorties"),
+                    format!(
+                        "the result is larger than {limit} bytes; return less, or write a file to the outputs folder"
+                    ),
+                    format!(
+                        "le résultat dépasse {limit} octets ; renvoyez-en moins, ou écrivez un fichier dans le dossier des sorties"
+                    ),
                 ),
             )
         },

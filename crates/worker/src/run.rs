@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::task::{ErrorKind, Measured, Progress, TaskError};
 use domain::Text;
+use domain::task::{ErrorKind, Measured, Progress, TaskError};
 use engine::{End, Report, Slot, Work};
 use sandbox::{Assignment, Event, Job, Killer, Limits, Reason};
 use store::tasks::Lease;
@@ -137,9 +137,8 @@ async fn prepare(worker: &Worker, work: &Work) -> Result<Prepared, String> {
     let inner = &worker.0;
     let version = &work.deployed.version;
     let start = inner.kitchen.start_run(version).await?;
-    let archive = async || {
-        inner.engine.archive_bytes(version).await.map_err(|error| error.to_string())
-    };
+    let archive =
+        async || inner.engine.archive_bytes(version).await.map_err(|error| error.to_string());
     let code = inner.kitchen.code.folder(version, start.template.template(), archive).await?;
     let inputs = stage_inputs(worker, work).await?;
     Ok(Prepared { start, code, inputs })

@@ -230,10 +230,7 @@ impl Templates {
             .start_template(TemplateSpec {
                 packages: vec![wanted.packages.clone()],
                 preload: wanted.imports.clone(),
-                limits: TemplateLimits {
-                    start: self.0.budget.start,
-                    ..TemplateLimits::default()
-                },
+                limits: TemplateLimits { start: self.0.budget.start, ..TemplateLimits::default() },
                 ..TemplateSpec::new(wanted.interpreter.clone())
             })
             .await?;
