@@ -37,7 +37,7 @@ impl Settings {
             host,
             root,
             slots: cores + 1,
-            ready_per_template: cores + 1,
+            ready_per_template: 3 * (cores + 1),
             template_memory_bytes: 2 << 30,
             runs_per_template: 10_000,
             environments_bytes: 20 << 30,

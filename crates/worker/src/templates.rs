@@ -44,6 +44,8 @@ pub(crate) struct Budget {
     pub(crate) start: Duration,
 }
 
+/// When nobody took a run for this long, more are prepared.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Memory of one ready run beyond its template, as measured generously.
 const READY_BYTES: u64 = 3 << 20;
 
@@ -69,6 +71,7 @@ pub(crate) struct Warm {
     _environment: Environment,
     ready: Mutex<VecDeque<Ready>>,
     refilling: AtomicBool,
+    few_left: tokio::sync::Notify,
     /// Modules that were asked for, whether they could be loaded or not.
     asked: Mutex<BTreeSet<String>>,
     used_at: Mutex<Instant>,
@@ -103,6 +106,9 @@ impl Templates {
         stood: bool,
     ) -> Result<Start, sandbox::Error> {
         let waiting = warm.pop();
+        if warm.is_low(self.0.budget.ready) {
+            warm.few_left.notify_waiters();
+        }
         let ready = match waiting {
             Some(ready) => ready,
             None => warm.template.prepare().await?,
@@ -148,9 +154,25 @@ impl Templates {
         }
         let (templates, warm) = (self.clone(), warm.clone());
         self.0.jobs.spawn(async move {
+            templates.await_pause(&warm).await;
             templates.fill(&warm).await;
             warm.refilling.store(false, Ordering::Release);
         });
+    }
+
+    /// Waits until nobody has taken a run for a moment, or few are left. A fork
+    /// behind each of several runs that follow each other would take the cores
+    /// from them.
+    async fn await_pause(&self, warm: &Warm) {
+        loop {
+            let few = warm.few_left.notified();
+            let idle = lock(&warm.used_at).elapsed();
+            if idle >= PAUSE || warm.is_low(self.0.budget.ready) {
+                return;
+            }
+            // Either is a reason to look again.
+            let _ = tokio::time::timeout(PAUSE - idle, few).await;
+        }
     }
 
     async fn fill(&self, warm: &Arc<Warm>) {
@@ -240,6 +262,7 @@ impl Templates {
             _environment: wanted.environment.clone(),
             ready: Mutex::default(),
             refilling: AtomicBool::new(false),
+            few_left: tokio::sync::Notify::new(),
             asked: Mutex::new(wanted.imports.iter().cloned().collect()),
             used_at: Mutex::new(Instant::now()),
             runs: AtomicU64::new(0),
@@ -280,6 +303,11 @@ impl Warm {
     /// The process that runs are forked from.
     pub(crate) fn template(&self) -> &Template {
         &self.template
+    }
+
+    /// Whether a third of the runs that shall be ready is left, or less.
+    fn is_low(&self, wanted: u32) -> bool {
+        lock(&self.ready).len() <= wanted as usize / 3
     }
 
     fn pop(&self) -> Option<Ready> {
