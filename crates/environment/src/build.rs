@@ -9,7 +9,7 @@ use domain::Clock;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::bytecode::{self, CompileBytecode, CompileJob};
+use crate::bytecode::CompileBytecode;
 use crate::cache;
 use crate::disk::{self, Description, Extent, Lease, Places};
 use crate::error::{Error, Stage};
@@ -91,7 +91,7 @@ impl Build<'_> {
             self.install(&site, log).await?;
         }
         self.measure(&site)?;
-        let bytecode = self.compile(folder, &site, compiler, log).await?;
+        let bytecode = self.compile(&site, compiler, log).await?;
         let extent = self.measure(&site)?;
         let description = Description {
             lock: self.lock.clone(),
@@ -156,7 +156,6 @@ impl Build<'_> {
 
     async fn compile(
         &self,
-        folder: &Path,
         site: &Path,
         compiler: &dyn CompileBytecode,
         log: &KeptLog,
@@ -164,24 +163,12 @@ impl Build<'_> {
         if self.lock.packages.is_empty() {
             return Ok(0);
         }
-        let output = folder.join("bytecode");
-        let open = || {
-            fs::create_dir(&output)?;
-            fs::set_permissions(&output, fs::Permissions::from_mode(0o777))
-        };
-        open().map_err(Error::io("make the folder", &output))?;
-        let job = CompileJob { interpreter: self.interpreter, site, output: &output };
-        compiler.compile(&job).await.map_err(Error::Bytecode)?;
-        self.measure(&output)?;
-        let adopt = || -> io::Result<u64> {
-            let adopted = bytecode::adopt(&output, site)?;
-            fs::remove_dir_all(&output)?;
-            disk::settle(site)?;
-            Ok(adopted)
-        };
-        let adopted = adopt().map_err(Error::io("adopt the bytecode in", &output))?;
-        log.line(&format!("{adopted} modules compiled in the sandbox"));
-        Ok(adopted)
+        let compiled =
+            compiler.compile(self.interpreter, site).await.map_err(Error::Bytecode)?;
+        self.measure(site)?;
+        disk::settle(site).map_err(Error::io("settle the bytecode in", site))?;
+        log.line(&format!("{compiled} modules compiled in the sandbox"));
+        Ok(compiled)
     }
 
     fn most(&self) -> Extent {

@@ -28,7 +28,7 @@ mod resolve;
 pub mod settings;
 mod uv;
 
-pub use bytecode::{COMPILE_SCRIPT, CompileBytecode, CompileJob, WithoutBytecode};
+pub use bytecode::{CompileBytecode, WithoutBytecode};
 pub use disk::{Description, Environment};
 pub use environments::Environments;
 pub use error::{Error, IndexRemedy, Problem, Stage};

@@ -1,6 +1,7 @@
 //! What deployments need of a worker: environments, bytecode, warm templates.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Fault, Text};
 use engine::{BuildLog, Builder, Built, EnvironmentWanted};
-use environment::{CompileBytecode, CompileJob, Environment, Environments, Lock, Log, Request};
+use environment::{CompileBytecode, Environment, Environments, Lock, Log, Request};
 use sandbox::{Interpreter, TemplateSpec};
 use store::functions::Version;
 
@@ -199,13 +200,17 @@ fn faults(error: &environment::Error) -> Vec<Fault> {
 
 #[async_trait]
 impl CompileBytecode for SandboxBuilder {
-    async fn compile(&self, job: &CompileJob<'_>) -> Result<(), String> {
+    async fn compile(
+        &self,
+        interpreter: &environment::Interpreter,
+        site: &Path,
+    ) -> Result<u64, String> {
         let sandbox = self.supervisor.sandbox().await.map_err(|error| error.to_string())?;
-        let bare = TemplateSpec::new(interpreter_of(job.interpreter));
+        let bare = TemplateSpec::new(interpreter_of(interpreter));
         let template = sandbox.start_template(bare).await.map_err(|error| error.to_string())?;
-        let compiled = template.compile(job.site, compile_limits()).await;
+        let compiled = template.compile(site, compile_limits()).await;
         template.stop().await;
-        compiled.map(drop).map_err(|error| error.to_string())
+        compiled.map(|compiled| compiled.written).map_err(|error| error.to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use environment::{CompileBytecode, CompileJob, Error, Log, WithoutBytecode};
+use environment::{CompileBytecode, Error, Interpreter, Log, WithoutBytecode};
 use test_support::wheels::{Index, Wheel};
 
 use crate::fixture::{Fixture, build, lock, request, told, watched};
@@ -66,9 +66,9 @@ struct Counting(std::sync::atomic::AtomicUsize);
 
 #[async_trait]
 impl CompileBytecode for Counting {
-    async fn compile(&self, _: &CompileJob<'_>) -> Result<(), String> {
+    async fn compile(&self, _: &Interpreter, _: &Path) -> Result<u64, String> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        Ok(())
+        Ok(0)
     }
 }
 
@@ -252,7 +252,7 @@ async fn a_failed_compilation_fails_the_build_with_its_reason() {
     struct Failing;
     #[async_trait]
     impl CompileBytecode for Failing {
-        async fn compile(&self, _: &CompileJob<'_>) -> Result<(), String> {
+        async fn compile(&self, _: &Interpreter, _: &Path) -> Result<u64, String> {
             Err("no sandbox here".to_owned())
         }
     }
