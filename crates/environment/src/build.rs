@@ -163,8 +163,7 @@ impl Build<'_> {
         if self.lock.packages.is_empty() {
             return Ok(0);
         }
-        let compiled =
-            compiler.compile(self.interpreter, site).await.map_err(Error::Bytecode)?;
+        let compiled = compiler.compile(self.interpreter, site).await.map_err(Error::Bytecode)?;
         self.measure(site)?;
         disk::settle(site).map_err(Error::io("settle the bytecode in", site))?;
         log.line(&format!("{compiled} modules compiled in the sandbox"));
