@@ -1,9 +1,9 @@
 //! Reads a function archive: bytes in, value or faults out.
 //!
-//! [`read`] takes the bytes of a ZIP and gives a [`Package`], or every fault
+//! [`read()`] takes the bytes of a ZIP and gives a [`Package`], or every fault
 //! that stands in the way, each with file, line, column, key and a sentence
 //! in English and in French. [`Schemas`] then checks what goes into and comes
-//! out of the function, and [`compare`] says whether a known answer was
+//! out of the function, and [`compare()`] says whether a known answer was
 //! reproduced. Nothing here touches a disk, a network or a clock.
 
 mod archive;

@@ -4,8 +4,8 @@
 //! A [`Worker`] has a fixed number of slots. Its dispatcher takes the next
 //! task from the engine for each free one; while nobody waits, the engine
 //! hands a task to a free slot directly. A run takes a ready process from the
-//! [`templates`] of its environment, which are kept warm within a memory
-//! budget, and the code of its version from the [`code`] folders.
+//! templates of its environment, which are kept warm within a memory
+//! budget, and the code of its version from folders of unpacked code.
 
 mod builder;
 mod code;

@@ -14,7 +14,7 @@ pub(crate) fn write(cursor: Cursor) -> String {
     format!("{FORM}{id}{check:04x}")
 }
 
-/// Reads a cursor's text; `None` for anything that [`write`] did not write.
+/// Reads a cursor's text; `None` for anything that [`write()`] did not write.
 pub(crate) fn read(text: &str) -> Option<Cursor> {
     let rest = text.strip_prefix(FORM).filter(|rest| rest.len() == 36 && rest.is_ascii())?;
     let (id, sum) = rest.split_at(32);

@@ -211,7 +211,7 @@ pub const SETTINGS: &[Setting] = &[
         Rule("one per core and one more", "un par cœur, plus un"), Server,
         "Calculations that run at the same time.",
         "Le nombre de calculs simultanés."),
-    setting("MECAPY_TEMPLATE_MEMORY_MB", "template_memory_mb", integer(64, 1 << 24), Value("2048"), Server,
+    setting("MECAPY_TEMPLATE_MEMORY_MB", "template_memory_mb", integer(1, 1 << 24), Value("2048"), Server,
         "Memory that warm templates may hold together, in MB; the least used one goes first.",
         "Mémoire que les modèles chauds peuvent occuper ensemble, en Mo ; le moins utilisé part le premier."),
     setting("MECAPY_ENVIRONMENTS_MB", "environments_mb", integer(256, 1 << 30), Value("20480"), Runs,

@@ -128,3 +128,20 @@ fn a_waiting_and_a_running_task_are_cancelled() {
         1
     );
 }
+
+#[test]
+fn the_longest_unused_template_makes_room() {
+    let running = super::server_with(&[("MECAPY_TEMPLATE_MEMORY_MB", "1")]);
+    deploy(&running.client, &echo());
+    run(&running.client, "echo", &json!({}));
+    let other = Archive::new("other", "import rainflow\n\ndef calculate(inputs):\n    return {}\n")
+        .requires(&["rainflow==3.2.0"]);
+    deploy(&running.client, &other);
+    run(&running.client, "other", &json!({}));
+    let workers = running.client.get("/workers").expect(200).json();
+    let templates = workers["items"][0]["templates"].as_array().unwrap();
+    assert_eq!(templates.len(), 1, "both fit one megabyte: {workers:#}");
+    assert_eq!(templates[0]["shared"], false);
+    // What made room comes back when it is called.
+    assert_eq!(run(&running.client, "echo", &json!({ "a": 1 }))["result"]["a"], 1);
+}
