@@ -46,7 +46,7 @@ pub(crate) fn of_failure(head: FailureHead, limits: &Limits) -> End {
             limit_bytes: limits.memory_bytes,
             peak_bytes: limits.memory_bytes,
         },
-        "internal" => FailureKind::Internal,
+        // A run can't blame the platform: such tasks are tried again.
         _ => FailureKind::UserError { exception, pointer },
     };
     End::Failed(Failure { kind, message, traceback })

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use domain::{CompanyId, Digest};
 use engine::TemplateStatus;
 use environment::Environment;
-use sandbox::{Interpreter, Ready, Template, TemplateLimits, TemplateSpec};
+use sandbox::{Interpreter, Preloaded, Ready, Template, TemplateLimits, TemplateSpec};
 use tokio_util::task::TaskTracker;
 
 use crate::supervisor::Supervisor;
@@ -256,6 +256,7 @@ impl Templates {
                 ..TemplateSpec::new(wanted.interpreter.clone())
             })
             .await?;
+        tell_dropped(&template.preloaded());
         let warm = Arc::new(Warm {
             key: wanted.key,
             template,
@@ -331,9 +332,7 @@ impl Warm {
             return Ok(());
         }
         let preloaded = self.template.preload(&missing).await?;
-        for (module, reason) in &preloaded.dropped {
-            tracing::info!(module, reason, "a module is not kept warm");
-        }
+        tell_dropped(&preloaded);
         lock(&self.ready).clear();
         lock(&self.asked).extend(missing);
         Ok(())
@@ -349,6 +348,13 @@ impl Warm {
     fn cost(&self) -> u64 {
         let ready = lock(&self.ready).len() as u64;
         self.memory_bytes.load(Ordering::Relaxed) + ready * READY_BYTES
+    }
+}
+
+/// Says which modules each run has to import by itself, and why.
+fn tell_dropped(preloaded: &Preloaded) {
+    for (module, reason) in &preloaded.dropped {
+        tracing::info!(module, reason, "a module is not kept warm");
     }
 }
 

@@ -208,6 +208,11 @@ async fn a_forged_result_reaches_nobody_else() {
         bench.run("import os\ndef calculate(inputs):\n    os.close(4)\n    return 1\n", "{}").await;
     assert_eq!(failure(&closed).kind, FailureKind::InvalidOutput);
     drop(closed);
+    // Who blames the platform would be tried again at everybody's cost.
+    let blaming = "import json, os, struct\ndef calculate(inputs):\n    meta = json.dumps({'started_ns': 0, 'kind': 'internal', 'exception': 'X', 'message': 'm', 'traceback': None}).encode()\n    os.write(4, struct.pack('<cIQ', b'E', len(meta), 0) + meta)\n    os._exit(0)\n";
+    let blamed = bench.run(blaming, "{}").await;
+    assert!(matches!(failure(&blamed).kind, FailureKind::UserError { .. }));
+    drop(blamed);
     // The files of every other process are out of sight.
     let handler = "import os\ndef calculate(inputs):\n    return [p for p in os.listdir('/proc') if p.isdigit() and p != '1']\n";
     assert_eq!(bench.result(handler).await, "[]");
@@ -282,6 +287,7 @@ async fn the_kernel_refuses_every_way_out() {
         ("reboot", "call(169, 0xfee1dead, 672274793, 0, 0)"),
         ("settimeofday", "call(164, 0, 0)"),
         ("sethostname", "call(170, b'x', 1)"),
+        ("flock", "call(73, 0, 6)"),
     ];
     let list: Vec<&str> = calls.iter().map(|(_, call)| *call).collect();
     let handler = format!(
