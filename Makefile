@@ -32,7 +32,7 @@ check: tools ## Formatting, lints, documentation and checks of the repository
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --document-private-items
 	$(CARGO) xtask check
 
-test-all: ## Everything, the slow parts too; writes docs/test-all.md
+test-all: ## Everything, the slow parts too; writes docs/test-report.md
 	scripts/test-all
 
 bench: build ## Measure on this machine and write docs/benchmarks.md
