@@ -11,13 +11,17 @@ import sys
 
 sys.path.insert(0, "/runner")
 
-import gc  # noqa: E402
+from mecapy_runner import memory  # noqa: E402
+
+# Before anything else that takes memory is imported.
+memory.gather()
+
 import json  # noqa: E402
 import os  # noqa: E402
 import socket  # noqa: E402
 from array import array  # noqa: E402
 
-from mecapy_runner import blas, bytecode, calculate, child, kernel, unit_tests  # noqa: E402
+from mecapy_runner import blas, bytecode, calculate, child, kernel, rehearsal, unit_tests  # noqa: E402
 
 sys.path.remove("/runner")
 
@@ -37,6 +41,7 @@ def main():
     child.warm_ups.append(calculate.warm_up)
     child.furnish()
     calculate.prepare_import()
+    rehearsal.rehearse()
     control.send(
         json.dumps({"booted": {"protocol": 1, "python": sys.version.split()[0]}}).encode()
     )
@@ -46,6 +51,8 @@ def main():
             return
         if "import" in message:
             control.send(json.dumps({"imported": load(message["import"])}).encode())
+        elif "settle" in message:
+            memory.settle()
         elif "fork" in message:
             if kernel.fork() == 0:
                 control.detach()
@@ -81,10 +88,7 @@ def load(modules):
             threaded = name
             break
     blas.find()
-    gc.collect()
-    # Objects of the template are never looked at by a run's collector, so
-    # that collecting there doesn't copy all pages.
-    gc.freeze()
+    memory.freeze()
     return {"loaded": loaded, "failed": failed, "threaded": threaded}
 
 

@@ -32,6 +32,8 @@ pub(crate) enum Request {
     StartTemplate { template: Id, plan: TemplatePlan },
     /// Answered by `Imported` or `TemplateEnded`.
     Import { template: Id, modules: Vec<String>, within: Duration },
+    /// Has a template lay out its memory for further runs; has no answer.
+    Settle { template: Id },
     /// Answered by `Prepared` or `PrepareFailed`.
     Prepare { template: Id, run: Id },
     /// Raw bytes: the job, when it is short. Answered by `Assigned` or `AssignFailed`.

@@ -46,6 +46,8 @@ pub(crate) struct Budget {
 
 /// When nobody took a run for this long, more are prepared.
 const PAUSE: Duration = Duration::from_millis(5);
+/// How many runs a template that was never idle serves before it settles.
+const LONG_BUSY_RUNS: u64 = 64;
 /// Memory of one ready run beyond its template, as measured generously.
 const READY_BYTES: u64 = 3 << 20;
 
@@ -71,6 +73,8 @@ pub(crate) struct Warm {
     _environment: Environment,
     ready: Mutex<VecDeque<Ready>>,
     refilling: AtomicBool,
+    /// Whether its memory is laid out for further runs.
+    settled: AtomicBool,
     few_left: tokio::sync::Notify,
     /// Modules that were asked for, whether they could be loaded or not.
     asked: Mutex<BTreeSet<String>>,
@@ -148,13 +152,17 @@ impl Templates {
 
     /// Prepares runs behind one that was taken, in the background.
     pub(crate) fn refill(&self, warm: &Arc<Warm>) {
-        let wanting = lock(&warm.ready).len() < self.0.budget.ready as usize;
-        if !wanting || warm.refilling.swap(true, Ordering::AcqRel) {
+        let full = lock(&warm.ready).len() >= self.0.budget.ready as usize;
+        let done = full && warm.settled.load(Ordering::Relaxed);
+        if done || warm.refilling.swap(true, Ordering::AcqRel) {
             return;
         }
         let (templates, warm) = (self.clone(), warm.clone());
         self.0.jobs.spawn(async move {
             templates.await_pause(&warm).await;
+            if warm.may_settle() {
+                warm.settle().await;
+            }
             templates.fill(&warm).await;
             warm.refilling.store(false, Ordering::Release);
         });
@@ -263,6 +271,7 @@ impl Templates {
             _environment: wanted.environment.clone(),
             ready: Mutex::default(),
             refilling: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             few_left: tokio::sync::Notify::new(),
             asked: Mutex::new(wanted.imports.iter().cloned().collect()),
             used_at: Mutex::new(Instant::now()),
@@ -321,6 +330,26 @@ impl Warm {
         None
     }
 
+    /// Whether this is a moment in which nobody waits for a run, or one has to
+    /// be chosen at last.
+    fn may_settle(&self) -> bool {
+        !self.settled.load(Ordering::Relaxed)
+            && (lock(&self.used_at).elapsed() >= PAUSE
+                || self.runs.load(Ordering::Relaxed) >= LONG_BUSY_RUNS)
+    }
+
+    /// Lays out the template's memory. Runs forked before hold on to the old
+    /// layout and are thrown away.
+    pub(crate) async fn settle(&self) {
+        if self.settled.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match self.template.settle().await {
+            Ok(()) => lock(&self.ready).clear(),
+            Err(error) => tracing::debug!("a template can't be settled: {error}"),
+        }
+    }
+
     /// Loads what further functions of this environment import. Runs forked
     /// before lack it and are thrown away.
     async fn extend(&self, imports: &[String]) -> Result<(), sandbox::Error> {
@@ -334,6 +363,7 @@ impl Warm {
         let preloaded = self.template.preload(&missing).await?;
         tell_dropped(&preloaded);
         lock(&self.ready).clear();
+        self.settled.store(false, Ordering::Relaxed);
         lock(&self.asked).extend(missing);
         Ok(())
     }

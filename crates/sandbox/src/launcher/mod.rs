@@ -248,6 +248,7 @@ impl Launcher {
             Request::Import { template, modules, within } => {
                 self.import(template, &modules, within)
             }
+            Request::Settle { template } => self.settle(template),
             Request::Prepare { template, run } => self.prepare(template, run),
             Request::Assign { run, code, inputs, limits } => {
                 self.assign(run, &code, inputs.as_deref(), &limits, raw);

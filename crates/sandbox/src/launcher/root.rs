@@ -12,7 +12,7 @@ pub(crate) const CODE: &str = "code";
 pub(crate) const INPUTS: &str = "inputs";
 
 /// The runner's sources, by path inside the sandbox.
-const RUNNER: [(&str, &str); 10] = [
+const RUNNER: &[(&str, &str)] = &[
     ("runner/template.py", include_str!("../../runner/template.py")),
     ("runner/mecapy_runner/__init__.py", include_str!("../../runner/__init__.py")),
     ("runner/mecapy_runner/blas.py", include_str!("../../runner/blas.py")),
@@ -22,6 +22,8 @@ const RUNNER: [(&str, &str); 10] = [
     ("runner/mecapy_runner/convert.py", include_str!("../../runner/convert.py")),
     ("runner/mecapy_runner/encode.py", include_str!("../../runner/encode.py")),
     ("runner/mecapy_runner/kernel.py", include_str!("../../runner/kernel.py")),
+    ("runner/mecapy_runner/memory.py", include_str!("../../runner/memory.py")),
+    ("runner/mecapy_runner/rehearsal.py", include_str!("../../runner/rehearsal.py")),
     ("runner/mecapy_runner/unit_tests.py", include_str!("../../runner/unit_tests.py")),
 ];
 

@@ -205,6 +205,14 @@ impl Launcher {
         }
     }
 
+    /// Tells a template to lay out its memory. One that can't is seen to have
+    /// ended when the next run is asked of it.
+    pub(super) fn settle(&mut self, id: Id) {
+        if let Some(template) = self.templates.get_mut(&id).filter(|template| template.alive) {
+            let _ = template.tell(&json!({"settle": true}), &[]);
+        }
+    }
+
     /// A template's socket is readable.
     pub(super) fn template_speaks(&mut self, id: Id, packet: &mut [u8]) {
         let Some(template) = self.templates.get_mut(&id) else { return };

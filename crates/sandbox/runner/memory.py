@@ -1,0 +1,103 @@
+"""Lays out the template's memory so that a fork copies little and a run touches little.
+
+A run pays for each page-table entry that its fork copies and its end takes
+away, and for each page that it writes to. So the template's heap is kept in
+one piece, put onto huge pages, and its objects are made immortal: their
+reference counts are no longer written.
+"""
+
+import ctypes
+import gc
+import sys
+import types
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_python = ctypes.pythonapi
+
+# malloc.h
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+# linux/mman.h; kernels before 6.1 refuse it.
+_MADV_COLLAPSE = 25
+_HUGE = 1 << 21
+# pymem.h
+_PYMEM_DOMAIN_RAW = 0
+
+# The reference count that these versions never change (PEP 683): all ones in
+# the lower half. Before, every object counts; after, the layout is another.
+_HAS_IMMORTALS = (3, 12) <= sys.version_info[:2] <= (3, 13)
+_IMMORTAL = 0xFFFFFFFF
+_ADDRESS_BITS = 47
+
+
+def gather():
+    """Has the interpreter take its arenas from the heap, beside each other.
+
+    On their own they are mapped one by one, between the libraries, where no
+    huge page fits. Those made before stay where they are: they hold what the
+    interpreter was born with, and are never given back.
+    """
+    # What glibc would arrive at by itself once a block of 32 MiB was freed.
+    _libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+    _libc.mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+    # Context, malloc, calloc, realloc, free; the first argument of each is the context.
+    raw = (ctypes.c_void_p * 5)()
+    _python.PyMem_GetAllocator(_PYMEM_DOMAIN_RAW, raw)
+    # Context, alloc, free; the size that this `free` is given beside is not looked at.
+    arenas = (ctypes.c_void_p * 3)(raw[0], raw[1], raw[4])
+    _python.PyObject_SetArenaAllocator(arenas)
+
+
+def settle():
+    """To be called when nothing more is imported; runs forked later are the cheaper ones."""
+    gc.unfreeze()
+    gc.collect()
+    if _HAS_IMMORTALS:
+        make_immortal()
+    freeze()
+    collapse()
+
+
+def freeze():
+    """Keeps a run's collector from looking at the template's objects: it would copy all pages."""
+    gc.freeze()
+
+
+def make_immortal():
+    """Makes every object that can be reached immortal."""
+    words = (ctypes.c_uint32 * (1 << (_ADDRESS_BITS - 2))).from_address(0)
+    seen = set()
+    found = gc.get_objects()
+    while found:
+        for thing in found:
+            words[id(thing) >> 2] = _IMMORTAL
+        seen.update(map(id, found))
+        # The collector tracks no code and doesn't look into it.
+        held = [gc.get_referents(*found)]
+        held.extend(parts(thing) for thing in found if type(thing) is types.CodeType)
+        found = list({id(thing): thing for some in held for thing in some if id(thing) not in seen}.values())
+
+
+def parts(code):
+    return (
+        code.co_consts,
+        code.co_names,
+        code.co_name,
+        code.co_qualname,
+        code.co_filename,
+        code.co_linetable,
+        code.co_exceptiontable,
+    )
+
+
+def collapse():
+    """Puts the heap onto huge pages, as far as there are any."""
+    with open("/proc/self/maps") as maps:
+        heaps = [line.split()[0] for line in maps if line.endswith("[heap]\n")]
+    for heap in heaps:
+        start, end = (int(bound, 16) for bound in heap.split("-"))
+        first = (start + _HUGE - 1) // _HUGE * _HUGE
+        length = end // _HUGE * _HUGE - first
+        if length > 0:
+            # A kernel that won't leaves it as it is.
+            _libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), _MADV_COLLAPSE)
