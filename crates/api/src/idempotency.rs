@@ -53,6 +53,13 @@ impl FromRequestParts<App> for Once {
     }
 }
 
+impl Once {
+    /// Whether the request carries a key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+}
+
 /// An answer that can be kept and given again.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {

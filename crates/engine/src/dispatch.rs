@@ -9,11 +9,12 @@ use bytes::Bytes;
 use domain::task::{QueueClass, State};
 use domain::{LeaseToken, TaskId, WorkerId};
 use store::tasks::{Claim, InputsRef, Lease, Task};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::catalog::Deployed;
 use crate::files::InputFile;
 use crate::operations::WorkerStatus;
+use crate::unwritten::{Told, written};
 use crate::{Engine, Error};
 
 /// For how long a claim holds unless it is renewed.
@@ -51,7 +52,7 @@ pub struct Work {
     pub deployed: Arc<Deployed>,
     /// Where the claim is still being written: whether it was. The run goes
     /// on meanwhile; nothing of it counts before this says yes.
-    pub(crate) confirmed: Option<oneshot::Receiver<bool>>,
+    pub(crate) confirmed: Option<Told>,
 }
 
 /// Tasks that wait in this process, so that a claim need not read them back.
@@ -70,13 +71,16 @@ const PENDING_BYTES: usize = 64 << 20;
 const PENDING_OVERHEAD: usize = 2048;
 
 impl Pending {
-    pub(crate) fn put(&self, task: &Task, inputs: &Bytes) {
+    /// Keeps a task; `false` where there is no room.
+    pub(crate) fn put(&self, task: &Task, inputs: &Bytes) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = inputs.len() + PENDING_OVERHEAD;
-        if waiting.bytes + cost <= PENDING_BYTES {
+        let fits = waiting.bytes + cost <= PENDING_BYTES;
+        if fits {
             waiting.bytes += cost;
             waiting.tasks.insert(task.id, (task.clone(), inputs.clone()));
         }
+        fits
     }
 
     pub(crate) fn take(&self, id: TaskId) -> Option<(Task, Bytes)> {
@@ -152,7 +156,7 @@ impl Engine {
         mut task: Task,
         inputs: Bytes,
         claim: Claim,
-        confirmed: Option<oneshot::Receiver<bool>>,
+        confirmed: Option<Told>,
     ) -> Result<Work, Error> {
         let deployed = self.deployed(task.company, task.version).await?;
         task.state = State::Running;
@@ -173,18 +177,32 @@ impl Engine {
     /// Claims a task that this process knows without waiting for the commit.
     fn claim_ahead(&self, mut task: Task, inputs: Bytes, worker: WorkerId) -> Claimed {
         let claim = claim(task.attempt + 1, worker);
-        let (confirm, confirmed) = oneshot::channel();
-        let engine = self.clone();
         let (company, id) = (task.company, task.id);
         task.started_at = Some(self.clock.now());
+        if let Some(told) = self.unwritten.claim(id, claim, &task) {
+            return Claimed { task, inputs, claim, confirmed: Some(told) };
+        }
+        let (teller, confirmed) = watch::channel(None);
+        let engine = self.clone();
         self.jobs.spawn(async move {
-            let stored = engine.store.claim(company, id, claim).await;
+            // A task that is just being written can't be claimed before.
+            let accepted = match engine.unwritten.told(id) {
+                Some(told) => written(told).await,
+                None => Ok(()),
+            };
+            let stored = match accepted {
+                Ok(()) => engine.store.claim(company, id, claim).await.map_err(Arc::new),
+                Err(error) => Err(error),
+            };
             if let Err(error) = &stored {
                 tracing::error!(task.id = %id, "a claim could not be stored: {error}");
             }
             engine.announce(company, id);
-            // The receiver is gone only where the worker went down.
-            let _ = confirm.send(matches!(stored, Ok(Some(_))));
+            // Somebody cancelled it where there is nothing to claim.
+            let stored = stored.and_then(|claimed| {
+                claimed.map(drop).ok_or_else(|| Arc::new(store::Error::Closed))
+            });
+            teller.send_replace(Some(stored));
         });
         Claimed { task, inputs, claim, confirmed: Some(confirmed) }
     }
@@ -216,7 +234,7 @@ struct Claimed {
     task: Task,
     inputs: Bytes,
     claim: Claim,
-    confirmed: Option<oneshot::Receiver<bool>>,
+    confirmed: Option<Told>,
 }
 
 fn claim(attempt: u32, worker: WorkerId) -> Claim {

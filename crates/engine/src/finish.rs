@@ -12,6 +12,7 @@ use sha2::Digest as _;
 use store::tasks::{Artifact, Ending, Finished, Lease as Attempt, Outcome, ResultRef, Task};
 
 use crate::dispatch::Work;
+use crate::unwritten::{Told, written};
 use crate::{Engine, Error};
 
 /// The longest wait before another attempt.
@@ -64,12 +65,9 @@ impl Engine {
     pub async fn finish(&self, work: Work, report: Report) -> Result<Finished, Error> {
         let Work { lease, task, deployed, confirmed, .. } = work;
         let id = task.id;
-        if let Some(confirmed) = confirmed
-            && !confirmed.await.unwrap_or(false)
-        {
-            self.running.leave(&lease);
-            self.broker.remove(id).await?;
-            return Ok(Finished::Fenced);
+        // Nothing is kept of a run whose claim was not written.
+        if !self.unwritten.is_held(id) && !confirm(confirmed.clone()).await {
+            return self.forget(lease).await;
         }
         let spent_ms = report.measured.startup_ms + report.measured.execution_ms;
         let (ending, artifacts) = match self.ending(&lease, &task, &deployed, report).await {
@@ -94,7 +92,7 @@ impl Engine {
             Outcome::Retry { delay, .. } => *delay,
             _ => Duration::ZERO,
         };
-        let finished = self.store.finish(lease, ending.clone()).await;
+        let finished = self.store_ending(lease, &task, &ending, confirmed).await;
         self.running.leave(&lease);
         match &finished {
             // Who took the task over took it out of the broker's books, and
@@ -119,6 +117,36 @@ impl Engine {
         }
         self.announce(lease.company, id);
         Ok(finished)
+    }
+
+    /// Stores an ending: with the task itself where that is still held.
+    async fn store_ending(
+        &self,
+        lease: Attempt,
+        task: &Task,
+        ending: &Ending,
+        confirmed: Option<Told>,
+    ) -> Result<Finished, store::Error> {
+        match state_of(&ending.outcome) {
+            Some(state) => {
+                let ended = ended(task.clone(), state, ending.clone(), self.clock.now());
+                if self.write_ended(&ended, &ending.artifacts).await? {
+                    return Ok(Finished::Stored(state));
+                }
+            }
+            None => self.write_held(task.id).await,
+        }
+        if !confirm(confirmed).await {
+            return Ok(Finished::Fenced);
+        }
+        self.store.finish(lease, ending.clone()).await
+    }
+
+    /// Drops an attempt that was never written.
+    async fn forget(&self, lease: Attempt) -> Result<Finished, Error> {
+        self.running.leave(&lease);
+        self.broker.remove(lease.task).await?;
+        Ok(Finished::Fenced)
     }
 
     /// Keeps what the attempt left in blobs and says what becomes of it.
@@ -274,6 +302,24 @@ fn storage_failed() -> TaskError {
             "le résultat n'a pas pu être enregistré ; l'exploitant en trouve la raison dans le journal du serveur",
         ),
     )
+}
+
+/// Whether what an attempt depends on was written.
+async fn confirm(confirmed: Option<Told>) -> bool {
+    match confirmed {
+        Some(told) => written(told).await.is_ok(),
+        None => true,
+    }
+}
+
+/// The state in which an outcome leaves its task for good.
+fn state_of(outcome: &Outcome) -> Option<State> {
+    match outcome {
+        Outcome::Completed { .. } => Some(State::Completed),
+        Outcome::Failed(_) => Some(State::Failed),
+        Outcome::Cancelled => Some(State::Cancelled),
+        Outcome::Retry { .. } | Outcome::HandBack => None,
+    }
 }
 
 /// The task as it now stands in the database.

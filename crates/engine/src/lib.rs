@@ -25,6 +25,7 @@ mod recover;
 mod running;
 mod submit;
 mod tasks;
+mod unwritten;
 mod watch;
 
 use std::sync::{Arc, OnceLock};
@@ -104,6 +105,7 @@ pub struct Inner {
     recent: Cache<TaskId, Arc<store::tasks::Task>>,
     running: running::Running,
     pending: dispatch::Pending,
+    unwritten: unwritten::Unwritten,
     deploying: tokio::sync::Semaphore,
     jobs: TaskTracker,
     closing: CancellationToken,
@@ -140,6 +142,7 @@ impl Engine {
             recent: recent(),
             running: running::Running::default(),
             pending: dispatch::Pending::default(),
+            unwritten: unwritten::Unwritten::default(),
             deploying: tokio::sync::Semaphore::new(deploy::AT_ONCE),
             jobs: TaskTracker::new(),
             closing: CancellationToken::new(),

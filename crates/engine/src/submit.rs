@@ -13,7 +13,7 @@ use domain::{CompanyId, Digest, Fault, LeaseToken, TaskId, Text};
 use package::FileRef;
 use sha2::Digest as _;
 use store::tasks::{Claim, InputsRef, NewTask, Task};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::catalog::Deployed;
 use crate::dispatch::{LEASE, Slot, inputs_key};
@@ -33,6 +33,9 @@ pub struct Submission {
     pub priority: Priority,
     /// Wall-clock limit in seconds; the function's own where absent.
     pub timeout_s: Option<f64>,
+    /// Whether the caller hears nothing of the task before its end, or before
+    /// [`Engine::ensure_written`].
+    pub waits: bool,
 }
 
 /// A task that was accepted, durably.
@@ -47,7 +50,8 @@ pub struct Submitted {
 }
 
 impl Engine {
-    /// Accepts a task. When this returns it is durable.
+    /// Accepts a task. When this returns it is durable, unless the caller
+    /// said that it waits for its end.
     pub async fn submit(
         &self,
         who: &Principal,
@@ -102,7 +106,7 @@ impl Engine {
         {
             return Ok(submitted);
         }
-        self.accept(task, inputs, cache_key, &company).await
+        self.accept(task, inputs, cache_key, &company, submission.waits).await
     }
 
     /// Stores a task and starts it at once where a slot is free and nobody is
@@ -113,8 +117,16 @@ impl Engine {
         inputs: Bytes,
         cache_key: Option<Digest>,
         company: &store::accounts::Company,
+        waits: bool,
     ) -> Result<Submitted, Error> {
         let stored_inputs = self.store_inputs(task.company, &inputs).await?;
+        let new = NewTask {
+            task: task.clone(),
+            inputs: stored_inputs,
+            cache_key,
+            claim: None,
+            artifacts: Vec::new(),
+        };
         let queued = queued(&task, company);
         let engine = self.clone();
         let admission = self.broker.admit().await.map_err(|error| match error {
@@ -132,10 +144,8 @@ impl Engine {
         let job = self.jobs.spawn(async move {
             let _admission = admission;
             match direct {
-                Some((worker, slot)) => {
-                    engine.start(task, inputs, stored_inputs, cache_key, worker, slot).await
-                }
-                None => engine.enqueue(task, inputs, stored_inputs, cache_key, queued).await,
+                Some((worker, slot)) => engine.start(new, inputs, worker, slot, waits).await,
+                None => engine.enqueue(new, inputs, queued, waits).await,
             }
         });
         job.await.map_err(|error| Error::Internal(format!("accepting a task failed: {error}")))?
@@ -143,48 +153,60 @@ impl Engine {
 
     async fn start(
         &self,
-        task: Task,
+        mut new: NewTask,
         inputs: Bytes,
-        stored_inputs: InputsRef,
-        cache_key: Option<Digest>,
         worker: domain::WorkerId,
         slot: Box<dyn Slot>,
+        waits: bool,
     ) -> Result<Submitted, Error> {
         let claim = Claim { attempt: 1, token: LeaseToken::random(), worker, lease: LEASE };
-        let (confirm, confirmed) = oneshot::channel();
-        let (company, id) = (task.company, task.id);
-        let new =
-            NewTask { task: task.clone(), inputs: stored_inputs, cache_key, claim: Some(claim) };
-        let work = self.work(task, inputs, claim, Some(confirmed)).await;
-        match work {
-            // The run and the commit go on side by side: the run can't be
-            // reported before the commit is confirmed.
-            Ok(work) => slot.start(work),
+        let (company, id) = (new.task.company, new.task.id);
+        new.claim = Some(claim);
+        new.task.started_at = Some(self.clock.now());
+        let (teller, told) = watch::channel(None);
+        let task = new.task.clone();
+        let mut work = match self.work(task, inputs, claim, Some(told)).await {
+            Ok(work) => work,
             Err(error) => {
                 self.broker.remove(id).await?;
                 return Err(error);
             }
+        };
+        let submitted = Submitted { task: id, state: State::Running, position: None };
+        if waits {
+            work.confirmed = Some(self.hold(new));
+            slot.start(work);
+            return Ok(submitted);
         }
+        // The run and the commit go on side by side: the run can't be
+        // reported before the commit is confirmed.
+        slot.start(work);
         let stored = self.store.submit(new).await;
         // The receiver is gone only where the worker went down.
-        let _ = confirm.send(stored.is_ok());
+        teller.send_replace(Some(stored.clone().map_err(Arc::new)));
         stored?;
         self.announce(company, id);
-        Ok(Submitted { task: id, state: State::Running, position: None })
+        Ok(submitted)
     }
 
     async fn enqueue(
         &self,
-        task: Task,
+        new: NewTask,
         inputs: Bytes,
-        stored_inputs: InputsRef,
-        cache_key: Option<Digest>,
         queued: Queued,
+        waits: bool,
     ) -> Result<Submitted, Error> {
+        let task = new.task.clone();
         let (company, id) = (task.company, task.id);
-        let new = NewTask { task: task.clone(), inputs: stored_inputs, cache_key, claim: None };
-        self.store.submit(new).await?;
-        self.pending.put(&task, &inputs);
+        // What is not kept in memory is read from the database when its turn
+        // has come.
+        let is_kept = self.pending.put(&task, &inputs);
+        if waits && is_kept {
+            self.hold(new);
+        } else if let Err(error) = self.store.submit(new).await {
+            self.pending.take(id);
+            return Err(error.into());
+        }
         self.broker.enqueue(queued).await?;
         let position = self.broker.position(company, id).await?;
         self.announce(company, id);

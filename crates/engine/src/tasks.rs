@@ -8,7 +8,7 @@ use domain::permission::Principal;
 use domain::task::{Progress, State};
 use domain::{ArtifactId, CompanyId, Digest, TaskId, Timestamp};
 use store::tasks::{
-    Artifact, Cancelled, Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task,
+    Artifact, Cancelled, InputsRef, NewTask, ResultRef, Task,
 };
 use store::{Cursor, Page};
 
@@ -16,6 +16,7 @@ pub use store::tasks::Filter as TaskFilter;
 
 use crate::dispatch::inputs_key;
 use crate::submit::Submitted;
+use crate::unwritten::{Told, written};
 use crate::{Content, Engine, Error};
 
 /// For how long a cached result answers.
@@ -74,7 +75,8 @@ impl Engine {
         // between is not missed.
         let mut waiter = self.broker.wait_ended(id);
         let recent = || self.recent.get(&id).is_some_and(|task| task.company == who.company);
-        if !recent() && !self.running.is_running(who.company, id) {
+        let held = self.unwritten.told(id);
+        if !recent() && held.is_none() && !self.running.is_running(who.company, id) {
             let view = self.task(who, id).await?;
             if view.task.state.is_final() {
                 return Ok(view);
@@ -82,7 +84,12 @@ impl Engine {
         }
         // Out of patience is no error: the caller sees the state as it is.
         if !recent() {
-            let _ = tokio::time::timeout(patience, waiter.told()).await;
+            tokio::select! {
+                _ = tokio::time::timeout(patience, waiter.told()) => {}
+                error = failed(held) => return Err(error),
+            }
+            // Now the caller hears of the task.
+            self.ensure_written(id).await?;
         }
         self.task(who, id).await
     }
@@ -205,32 +212,41 @@ impl Engine {
             // Artifacts belong to the task that made them.
             return Ok(None);
         }
-        let token = domain::LeaseToken::random();
-        let claim = Claim { attempt: 1, token, worker: *worker, lease: crate::dispatch::LEASE };
+        let now = self.clock.now();
+        let answered = Task {
+            state: State::Completed,
+            attempt: 1,
+            worker: Some(*worker),
+            started_at: Some(now),
+            completed_at: Some(now),
+            result: Some(result),
+            non_finite: earlier.non_finite,
+            warnings: earlier.warnings,
+            measured: Some(domain::task::Measured { warm: true, ..Default::default() }),
+            cached: true,
+            ..task.clone()
+        };
         let new = NewTask {
-            task: Task { cached: true, ..task.clone() },
+            task: answered.clone(),
             inputs: InputsRef::Inline(inputs.to_vec()),
             cache_key: None,
-            claim: Some(claim),
-        };
-        self.store.submit(new).await?;
-        let lease = Lease { company: task.company, task: task.id, attempt: 1, token };
-        let ending = Ending {
-            outcome: Outcome::Completed {
-                result,
-                non_finite: earlier.non_finite,
-                warnings: earlier.warnings,
-            },
-            progress: None,
-            measured: domain::task::Measured { warm: true, ..Default::default() },
+            claim: None,
             artifacts: Vec::new(),
         };
-        self.store.finish(lease, ending).await?;
-        if let Some(task) = self.store.task(task.company, task.id).await? {
-            self.ended(task);
-        }
+        self.store.submit(new).await?;
+        self.ended(answered);
         Ok(Some(Submitted { task: task.id, state: State::Completed, position: None }))
     }
+}
+
+/// Resolves only where a task that its caller waits for can't be written.
+async fn failed(held: Option<Told>) -> Error {
+    if let Some(told) = held
+        && let Err(error) = written(told).await
+    {
+        return Error::Store((*error).clone());
+    }
+    std::future::pending().await
 }
 
 /// Where a task's log lies.

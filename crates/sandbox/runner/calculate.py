@@ -26,6 +26,7 @@ BYTECODE = CODE + "/__pycache__/handler.%s.pyc" % sys.implementation.cache_tag
 # How bytecode begins that holds whatever its source's time and content.
 UNCHECKED = MAGIC_NUMBER + b"\1\0\0\0"
 BYTECODE_HEADER = 16
+USUAL_BYTECODE = 1 << 16
 LONGEST_BYTECODE = 1 << 28
 MESSAGE_CHARACTERS = 4000
 TRACEBACK_CHARACTERS = 20000
@@ -99,7 +100,10 @@ def import_handler():
         file = os.open(BYTECODE, os.O_RDONLY)
     except OSError:
         return __import__("handler")
-    bytecode = os.read(file, LONGEST_BYTECODE)
+    # More than a handler usually takes: a larger buffer would have to be mapped.
+    bytecode = os.read(file, USUAL_BYTECODE)
+    if len(bytecode) == USUAL_BYTECODE:
+        bytecode += os.read(file, LONGEST_BYTECODE)
     os.close(file)
     if not bytecode.startswith(UNCHECKED):
         return __import__("handler")

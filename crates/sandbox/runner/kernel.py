@@ -1,83 +1,70 @@
-"""System calls that Python has no function for, made through ctypes."""
+"""The template's fork loop, which is machine code, and what it has to be told."""
 
 import ctypes
 import os
-import struct
 
 # PyDLL keeps the interpreter lock: nothing else may run between the hooks
 # around a fork and the fork itself.
 _libc = ctypes.PyDLL(None, use_errno=True)
-_syscall = _libc.syscall
-_syscall.restype = ctypes.c_long
 _python = ctypes.pythonapi
+_native = ctypes.PyDLL(os.path.join(os.path.dirname(__file__), "fork_loop.so"))
+_native.serve.restype = ctypes.c_ssize_t
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_SECCOMP = 22
 _PR_GET_TID_ADDRESS = 40
-_SECCOMP_MODE_FILTER = 2
-_SIGKILL = 9
-_CAPABILITY_VERSION_3 = 0x20080522
-
-_LAST_FILE = ctypes.c_uint(0xFFFFFFFF)
-
-_fork_arguments = ()
-_no_capabilities = ()
-_close_range = None
-_filter = None
-_filter_bytes = b""
+_IN_CHILD = -4096
 
 
-def prepare(boot):
-    """Keeps what the launcher told, and finds where libc keeps the thread id."""
-    global _fork_arguments, _filter, _filter_bytes, _no_capabilities, _close_range
-    numbers = boot["syscalls"]
-    _close_range = ctypes.c_long(numbers["close_range"])
-    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
-    _no_capabilities = (ctypes.c_long(numbers["capset"]), header, bytes(24))
-    _filter_bytes = bytes.fromhex(boot["run_filter"])
-    code = ctypes.create_string_buffer(_filter_bytes, len(_filter_bytes))
-    # struct sock_fprog: number of instructions, pointer to them.
-    _filter = (code, struct.pack("HxxxxxxP", len(_filter_bytes) // 8, ctypes.addressof(code)))
-    tid = _tid_address()
-    if boot["clone_tls_before_ctid"]:
-        arguments = (boot["fork_flags"], 0, 0, 0, tid)
-    else:
-        arguments = (boot["fork_flags"], 0, 0, tid, 0)
-    _fork_arguments = tuple(
-        ctypes.c_long(value) for value in (numbers["clone"], *arguments)
-    )
+class _Filter(ctypes.Structure):
+    """`struct sock_fprog`."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
-def fork():
-    """Forks like `os.fork`, into new namespaces, as a child of the launcher."""
-    _python.PyOS_BeforeFork()
-    pid = _syscall(*_fork_arguments)
-    if pid == 0:
-        _python.PyOS_AfterFork_Child()
-        return 0
-    _python.PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(ctypes.get_errno(), "clone: " + os.strerror(ctypes.get_errno()))
-    return pid
+class _Plan(ctypes.Structure):
+    """What the fork loop is given; `runner/native/fork_loop.rs` has the same."""
+
+    _fields_ = [
+        ("buffer", ctypes.c_void_p),
+        ("buffer_size", ctypes.c_size_t),
+        ("before_fork", ctypes.c_void_p),
+        ("after_fork_parent", ctypes.c_void_p),
+        ("after_fork_child", ctypes.c_void_p),
+        ("thread_id", ctypes.c_void_p),
+        ("fork_flags", ctypes.c_size_t),
+        ("filter", ctypes.c_void_p),
+    ]
 
 
-def restrict():
-    """Gives up all capabilities of the own user namespace and adds the run's filter."""
-    if _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if _syscall(*_no_capabilities) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
-    if _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _filter[1], 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "seccomp")
+class ForkLoop:
+    """Forks as the launcher orders, until it says something else."""
+
+    def __init__(self, boot, buffer):
+        self.buffer = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+        self.instructions = bytes.fromhex(boot["run_filter"])
+        self.filter = _Filter(len(self.instructions) // 8, self.instructions)
+        hooks = (_python.PyOS_BeforeFork, _python.PyOS_AfterFork_Parent, _python.PyOS_AfterFork_Child)
+        plan = _Plan(
+            ctypes.addressof(self.buffer),
+            len(buffer),
+            *(ctypes.cast(hook, ctypes.c_void_p).value for hook in hooks),
+            _thread_id_address(),
+            boot["fork_flags"],
+            ctypes.addressof(self.filter),
+        )
+        self.plan = plan
+        self.argument = ctypes.c_void_p(ctypes.addressof(plan))
+
+    def serve(self):
+        """The length of the next message in the buffer; None in a forked child, isolated."""
+        length = _native.serve(self.argument)
+        if length == _IN_CHILD:
+            return None
+        if length < 0:
+            raise OSError(-length, "the fork loop: " + os.strerror(-length))
+        return length
 
 
-def close_from(first):
-    """Closes every file from `first` on."""
-    if _syscall(_close_range, first, _LAST_FILE, 0) != 0:
-        raise OSError(ctypes.get_errno(), "close_range")
-
-
-def _tid_address():
+def _thread_id_address():
     """Where libc keeps this thread's id, so that a raw clone can renew it as fork does."""
     address = ctypes.c_void_p()
     if _libc.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(address), 0, 0, 0) == 0 and address.value:

@@ -18,59 +18,46 @@ memory.gather()
 
 import json  # noqa: E402
 import os  # noqa: E402
-import socket  # noqa: E402
-from array import array  # noqa: E402
 
 from mecapy_runner import blas, bytecode, calculate, child, kernel, rehearsal, unit_tests  # noqa: E402
 
 sys.path.remove("/runner")
 
 CONTROL_FD = 3
-# Made once: a buffer of this size made for each message is mapped and unmapped.
 BUFFER = bytearray(1 << 18)
-FILES_SPACE = socket.CMSG_LEN(32 * 4)
 
 
 def main():
-    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, CONTROL_FD)
-    boot, _ = receive(control)
-    sys.path.extend(boot["packages"])
-    sys.argv = ["handler.py"]
-    kernel.prepare(boot)
+    loop = kernel.ForkLoop(boot(), BUFFER)
     child.jobs.update(compile=bytecode.run, calculate=calculate.run, pytest=unit_tests.run)
     child.warm_ups.append(calculate.warm_up)
     child.furnish()
     calculate.prepare_import()
     rehearsal.rehearse()
-    control.send(
-        json.dumps({"booted": {"protocol": 1, "python": sys.version.split()[0]}}).encode()
-    )
+    say({"booted": {"protocol": 1, "python": sys.version.split()[0]}})
     while True:
-        message, fds = receive(control)
-        if message is None:
+        length = loop.serve()
+        if length is None:
+            child.main()
+        if not length:
             return
+        message = json.loads(BUFFER[:length])
         if "import" in message:
-            control.send(json.dumps({"imported": load(message["import"])}).encode())
+            say({"imported": load(message["import"])})
         elif "settle" in message:
             memory.settle()
-        elif "fork" in message:
-            if kernel.fork() == 0:
-                control.detach()
-                child.main(fds)
-            for fd in fds:
-                os.close(fd)
 
 
-def receive(control):
-    """One message and its files; `(None, [])` when the launcher is gone."""
-    length, ancillary, _, _ = control.recvmsg_into([BUFFER], FILES_SPACE, socket.MSG_CMSG_CLOEXEC)
-    fds = array("i")
-    for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-    if not length:
-        return None, []
-    return json.loads(BUFFER[:length]), list(fds)
+def boot():
+    """The first message: what the launcher tells of the sandbox."""
+    told = json.loads(os.read(CONTROL_FD, len(BUFFER)))
+    sys.path.extend(told["packages"])
+    sys.argv = ["handler.py"]
+    return told
+
+
+def say(answer):
+    os.write(CONTROL_FD, json.dumps(answer).encode())
 
 
 def load(modules):

@@ -260,7 +260,7 @@ impl Tenant {
             cached: false,
         };
         let inputs = InputsRef::Inline(br#"{"force": 1000, "section": 10}"#.to_vec());
-        NewTask { task, inputs, cache_key: None, claim: None }
+        NewTask { task, inputs, cache_key: None, claim: None, artifacts: Vec::new() }
     }
 
     fn claimed(&self) -> (NewTask, Lease) {

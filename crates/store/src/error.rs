@@ -1,7 +1,7 @@
 //! What can go wrong with the database.
 
 /// An error of the database. Absence is no error: look-ups answer `None`.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// A name that must be unique is taken.
     #[error("{what} `{name}` exists already")]

@@ -102,7 +102,8 @@ pub enum InputsRef {
 /// A task about to be accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewTask {
-    /// The task as `queued` (or `running` where `claim` is given).
+    /// The task: `queued` (`running` where `claim` is given), or as it ended
+    /// where that was before it was written.
     pub task: Task,
     /// Its inputs.
     pub inputs: InputsRef,
@@ -110,6 +111,8 @@ pub struct NewTask {
     pub cache_key: Option<Digest>,
     /// Where a slot is free and nobody is ahead, the first attempt.
     pub claim: Option<Claim>,
+    /// Where it ended already: files that it produced; they lie in blobs.
+    pub artifacts: Vec<Artifact>,
 }
 
 /// The right to run one attempt of a task.
@@ -230,8 +233,8 @@ pub struct Filter {
 /// Tasks of a company.
 #[async_trait]
 pub trait Tasks: Send + Sync {
-    /// Accepts a task: durable when this returns. Appends `task.queued`, and
-    /// `task.running` where a claim is given.
+    /// Accepts a task: durable when this returns. Appends `task.queued`,
+    /// `task.running` where a claim is given, and its end where it has ended.
     async fn submit(&self, task: NewTask) -> Result<(), Error>;
     /// One task.
     async fn task(&self, company: CompanyId, id: TaskId) -> Result<Option<Task>, Error>;

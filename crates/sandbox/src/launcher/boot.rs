@@ -32,9 +32,11 @@ const INNER_ID: u32 = 1000;
 /// Python is told to read no site configuration, so that no `.pth` file of a
 /// wheel is ever executed, and to write no bytecode.
 const PYTHON_FLAGS: [&str; 5] = ["-I", "-S", "-B", "-X", "utf8=1"];
-const ENVIRONMENT: [&str; 11] = [
+const ENVIRONMENT: [&str; 12] = [
     "HOME=/tmp",
     "LANG=C.UTF-8",
+    // Each function that a run is the first to call would be looked up in it.
+    "LD_BIND_NOW=1",
     "MPLBACKEND=Agg",
     "MPLCONFIGDIR=/tmp/matplotlib",
     "MKL_NUM_THREADS=1",

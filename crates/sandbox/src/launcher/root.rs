@@ -11,20 +11,24 @@ pub(crate) const CODE: &str = "code";
 /// Where the input files appear.
 pub(crate) const INPUTS: &str = "inputs";
 
-/// The runner's sources, by path inside the sandbox.
-const RUNNER: &[(&str, &str)] = &[
-    ("runner/template.py", include_str!("../../runner/template.py")),
-    ("runner/mecapy_runner/__init__.py", include_str!("../../runner/__init__.py")),
-    ("runner/mecapy_runner/blas.py", include_str!("../../runner/blas.py")),
-    ("runner/mecapy_runner/bytecode.py", include_str!("../../runner/bytecode.py")),
-    ("runner/mecapy_runner/calculate.py", include_str!("../../runner/calculate.py")),
-    ("runner/mecapy_runner/child.py", include_str!("../../runner/child.py")),
-    ("runner/mecapy_runner/convert.py", include_str!("../../runner/convert.py")),
-    ("runner/mecapy_runner/encode.py", include_str!("../../runner/encode.py")),
-    ("runner/mecapy_runner/kernel.py", include_str!("../../runner/kernel.py")),
-    ("runner/mecapy_runner/memory.py", include_str!("../../runner/memory.py")),
-    ("runner/mecapy_runner/rehearsal.py", include_str!("../../runner/rehearsal.py")),
-    ("runner/mecapy_runner/unit_tests.py", include_str!("../../runner/unit_tests.py")),
+/// The runner, by path inside the sandbox.
+const RUNNER: &[(&str, &[u8])] = &[
+    ("runner/template.py", include_bytes!("../../runner/template.py")),
+    ("runner/mecapy_runner/__init__.py", include_bytes!("../../runner/__init__.py")),
+    ("runner/mecapy_runner/blas.py", include_bytes!("../../runner/blas.py")),
+    ("runner/mecapy_runner/bytecode.py", include_bytes!("../../runner/bytecode.py")),
+    ("runner/mecapy_runner/calculate.py", include_bytes!("../../runner/calculate.py")),
+    ("runner/mecapy_runner/child.py", include_bytes!("../../runner/child.py")),
+    ("runner/mecapy_runner/convert.py", include_bytes!("../../runner/convert.py")),
+    ("runner/mecapy_runner/encode.py", include_bytes!("../../runner/encode.py")),
+    (
+        "runner/mecapy_runner/fork_loop.so",
+        include_bytes!(concat!(env!("OUT_DIR"), "/fork_loop.so")),
+    ),
+    ("runner/mecapy_runner/kernel.py", include_bytes!("../../runner/kernel.py")),
+    ("runner/mecapy_runner/memory.py", include_bytes!("../../runner/memory.py")),
+    ("runner/mecapy_runner/rehearsal.py", include_bytes!("../../runner/rehearsal.py")),
+    ("runner/mecapy_runner/unit_tests.py", include_bytes!("../../runner/unit_tests.py")),
 ];
 
 /// A file tree; all paths but the sources of binds are relative to its root.
@@ -92,8 +96,8 @@ pub(crate) fn plan(
     if let Some(cache) = linker_cache {
         root.file("etc/ld.so.cache", cache);
     }
-    for (path, text) in RUNNER {
-        root.file(path, text.as_bytes().to_vec());
+    for (path, content) in RUNNER {
+        root.file(path, content.to_vec());
     }
 
     for path in ["/usr/lib", "/usr/lib64", "/lib", "/lib64"].map(Path::new) {

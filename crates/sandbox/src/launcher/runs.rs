@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
-use serde_json::json;
 
 use crate::cgroup::Group;
 use crate::sys::message;
@@ -77,7 +76,7 @@ impl Launcher {
         let mut files =
             vec![control_end.as_fd(), result_end.as_fd(), out_end.as_fd(), err_end.as_fd()];
         files.extend(group.join_files());
-        template.tell(&json!({"fork": run}), &files)?;
+        template.order_fork(&files)?;
         template.live_runs += 1;
         self.watch(control.as_fd(), Source::Birth(run))?;
         let phase = Phase::Birth { deadline: Instant::now() + BIRTH, files: [result, out, err] };

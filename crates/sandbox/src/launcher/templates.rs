@@ -144,7 +144,7 @@ impl Launcher {
             lost_groups: Vec::new(),
             live_runs: 0,
         };
-        template.tell(&self.boot_message(&template), &[])?;
+        template.tell(&self.boot_message(&template))?;
         self.templates.insert(id, template);
         Ok(())
     }
@@ -182,13 +182,6 @@ impl Launcher {
             "packages": template.packages.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
             "run_filter": hex,
             "fork_flags": seccomp::FORK_FLAGS,
-            // The order of clone's last two arguments differs by architecture.
-            "clone_tls_before_ctid": !cfg!(target_arch = "x86_64"),
-            "syscalls": {
-                "clone": libc::SYS_clone,
-                "capset": libc::SYS_capset,
-                "close_range": libc::SYS_close_range,
-            },
         })
     }
 
@@ -199,7 +192,7 @@ impl Launcher {
             return self.answer(&Reply::TemplateEnded { template: id, detail }, &[]);
         };
         template.deadline = Some(Instant::now() + within);
-        if let Err(error) = template.tell(&json!({"import": modules}), &[]) {
+        if let Err(error) = template.tell(&json!({"import": modules})) {
             template.note(&format!("it takes no commands: {error}"));
             kill(&template.process);
         }
@@ -209,7 +202,7 @@ impl Launcher {
     /// ended when the next run is asked of it.
     pub(super) fn settle(&mut self, id: Id) {
         if let Some(template) = self.templates.get_mut(&id).filter(|template| template.alive) {
-            let _ = template.tell(&json!({"settle": true}), &[]);
+            let _ = template.tell(&json!({"settle": true}));
         }
     }
 
@@ -332,14 +325,15 @@ impl Launcher {
 }
 
 impl Template {
-    /// Sends a command with files, without waiting.
-    pub(super) fn tell(
-        &self,
-        command: &serde_json::Value,
-        files: &[std::os::fd::BorrowedFd<'_>],
-    ) -> io::Result<()> {
+    /// Sends a command, without waiting.
+    fn tell(&self, command: &serde_json::Value) -> io::Result<()> {
         let text = command.to_string();
-        message::send(&self.socket, &[IoSlice::new(text.as_bytes())], files).map(drop)
+        message::send(&self.socket, &[IoSlice::new(text.as_bytes())], &[]).map(drop)
+    }
+
+    /// Orders a run, which gets these files.
+    pub(super) fn order_fork(&self, files: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<()> {
+        message::send(&self.socket, &[IoSlice::new(b"F")], files).map(drop)
     }
 
     /// The namespaces to compare a run's with; none while it doesn't run.

@@ -6,7 +6,7 @@
 use domain::event::Kind;
 use domain::task::{ErrorKind, State, TaskError};
 use domain::{CompanyId, TaskId, Text, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::events;
 use super::files::store_artifacts;
@@ -45,17 +45,25 @@ pub(super) fn claim(
     Ok(Some((claimed, inputs.ok_or_else(missing)?)))
 }
 
-/// Stores the attempt that a claim begins.
-pub(super) fn begin(
+/// Stores the attempt that a claim begins, and tells of it.
+fn begin(db: &Db<'_>, company: CompanyId, id: TaskId, claim: &Claim) -> Result<(), Failure> {
+    insert(db, company, id, claim, db.now, None)?;
+    events::append(db, company, Kind::TaskRunning, id.0, &begun(claim))
+}
+
+/// Stores an attempt; with its end where that is known already.
+pub(super) fn insert(
     db: &Db<'_>,
     company: CompanyId,
     id: TaskId,
     claim: &Claim,
+    started_at: Timestamp,
+    ended: Option<(State, Option<&TaskError>)>,
 ) -> Result<(), Failure> {
     db.execute(
         "INSERT INTO attempts (company_id, kind, resource_id, number, token, worker_id,
-             lease_until, started_at)
-         VALUES (?, 'task', ?, ?, ?, ?, ?, ?)",
+             lease_until, started_at, ended_at, outcome, error)
+         VALUES (?, 'task', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         bind![
             company,
             id,
@@ -63,13 +71,18 @@ pub(super) fn begin(
             claim.token,
             claim.worker,
             db.now.after(claim.lease),
-            db.now,
+            started_at,
+            ended.map(|_| db.now),
+            ended.map(|(state, _)| state),
+            JsonOrNull(ended.and_then(|(_, error)| error)),
         ],
     )?;
-    let payload = json!({
-        "status": State::Running, "attempt": claim.attempt, "worker": claim.worker,
-    });
-    events::append(db, company, Kind::TaskRunning, id.0, &payload)
+    Ok(())
+}
+
+/// What is told of an attempt that began.
+pub(super) fn begun(claim: &Claim) -> Value {
+    json!({ "status": State::Running, "attempt": claim.attempt, "worker": claim.worker })
 }
 
 /// Ends an attempt, if it is still the task's.
@@ -244,12 +257,18 @@ fn tell_end(
     state: State,
     error: Option<&TaskError>,
 ) -> Result<(), Failure> {
-    let mut payload = json!({ "status": state, "attempt": lease.attempt });
+    let Some(kind) = ended(state) else { return Ok(()) };
+    let payload = end_of(state, lease.attempt, error);
+    events::append(db, lease.company, kind, lease.task.0, &payload)
+}
+
+/// What is told of a task that ended.
+pub(super) fn end_of(state: State, attempt: u32, error: Option<&TaskError>) -> Value {
+    let mut payload = json!({ "status": state, "attempt": attempt });
     if let Some(error) = error {
         payload["error"] = json!({ "kind": error.kind, "message": error.message });
     }
-    let Some(kind) = ended(state) else { return Ok(()) };
-    events::append(db, lease.company, kind, lease.task.0, &payload)
+    payload
 }
 
 /// The attempt counts, and the task waits for the next one.

@@ -47,17 +47,31 @@ pub(super) fn append(
     resource: Uuid,
     payload: &Value,
 ) -> Result<(), Failure> {
-    let seq = db.one(
-        "INSERT INTO event_counters (company_id, last_seq) VALUES (?, 1)
-         ON CONFLICT (company_id) DO UPDATE SET last_seq = last_seq + 1 RETURNING last_seq",
-        bind![company],
-        only::<i64>,
+    append_all(db, company, resource, &[(kind, payload)])
+}
+
+/// Appends several events of one resource, one behind the other.
+pub(super) fn append_all(
+    db: &Db<'_>,
+    company: CompanyId,
+    resource: Uuid,
+    events: &[(Kind, &Value)],
+) -> Result<(), Failure> {
+    let count = events.len() as u64;
+    let last = db.one(
+        "INSERT INTO event_counters (company_id, last_seq) VALUES (?1, ?2)
+         ON CONFLICT (company_id) DO UPDATE SET last_seq = last_seq + ?2 RETURNING last_seq",
+        bind![company, count],
+        only::<u64>,
     )?;
-    db.execute(
-        "INSERT INTO events (company_id, seq, kind, resource_id, payload, at)
-         VALUES (?, ?, ?, ?, ?, ?)",
-        bind![company, seq, kind, resource, Json(payload), db.now],
-    )?;
+    let first = last.unwrap_or(count) - count + 1;
+    for (seq, (kind, payload)) in (first..).zip(events) {
+        db.execute(
+            "INSERT INTO events (company_id, seq, kind, resource_id, payload, at)
+             VALUES (?, ?, ?, ?, ?, ?)",
+            bind![company, seq, *kind, resource, Json(*payload), db.now],
+        )?;
+    }
     Ok(())
 }
 

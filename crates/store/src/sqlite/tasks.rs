@@ -7,6 +7,7 @@ use domain::task::State;
 use domain::{CompanyId, Digest, TaskId, Timestamp, VersionId};
 use serde_json::json;
 
+use super::files::store_artifacts;
 use super::rows::{Db, Failure, Json, JsonOrNull, bind};
 use super::task_rows::{TASK, inputs, length, parts, task, task_with_result};
 use super::{Sqlite, attempts, events, files};
@@ -114,10 +115,10 @@ impl Tasks for Sqlite {
 }
 
 fn submit(db: &Db<'_>, new: &NewTask) -> Result<(), Failure> {
-    let NewTask { task, inputs, cache_key, claim } = new;
+    let NewTask { task, inputs, cache_key, claim, artifacts } = new;
     let (state, attempt, worker, started_at) = match claim {
         Some(claim) => (
-            State::Running,
+            if task.state.is_final() { task.state } else { State::Running },
             claim.attempt,
             Some(claim.worker),
             Some(task.started_at.unwrap_or(db.now)),
@@ -181,21 +182,29 @@ fn submit(db: &Db<'_>, new: &NewTask) -> Result<(), Failure> {
          VALUES (?, ?, ?, ?, ?)",
         bind![task.company, task.id, bytes, digest, body],
     )?;
-    events::append(
-        db,
-        task.company,
-        Kind::TaskQueued,
-        task.id.0,
-        &json!({ "status": State::Queued, "class": task.class, "priority": task.priority }),
-    )?;
+    let error = task.error.as_ref();
     if let Some(claim) = claim {
-        attempts::begin(db, task.company, task.id, claim)?;
+        let ended = Some((state, error)).filter(|_| state.is_final());
+        let began = started_at.unwrap_or(db.now);
+        attempts::insert(db, task.company, task.id, claim, began, ended)?;
+    }
+    store_artifacts(db, task.company, task.id, artifacts)?;
+    let mut told = vec![(
+        Kind::TaskQueued,
+        json!({ "status": State::Queued, "class": task.class, "priority": task.priority }),
+    )];
+    if let Some(claim) = claim {
+        told.push((Kind::TaskRunning, attempts::begun(claim)));
     }
     if let Some(kind) = ended(state) {
-        let payload = json!({ "status": state, "attempt": attempt, "cached": task.cached });
-        events::append(db, task.company, kind, task.id.0, &payload)?;
+        let mut payload = attempts::end_of(state, attempt, error);
+        if task.cached {
+            payload["cached"] = json!(true);
+        }
+        told.push((kind, payload));
     }
-    Ok(())
+    let told: Vec<_> = told.iter().map(|(kind, payload)| (*kind, payload)).collect();
+    events::append_all(db, task.company, task.id.0, &told)
 }
 
 fn list(

@@ -187,7 +187,7 @@ impl World {
 
 pub(crate) fn new(task: Task, claim: Option<Claim>) -> NewTask {
     let inputs = InputsRef::Inline(br#"{"force": 1000}"#.to_vec());
-    NewTask { task, inputs, cache_key: None, claim }
+    NewTask { task, inputs, cache_key: None, claim, artifacts: Vec::new() }
 }
 
 pub(crate) fn claim(attempt: u32) -> Claim {

@@ -78,7 +78,9 @@ pub(crate) async fn execute(
 ) -> Result<Response, Problem> {
     let wait = params.wait();
     params.finish()?;
-    let submission = submission(&body)?;
+    // A repeated key is answered from the database, so that must know first.
+    let waits = wait.is_some() && !once.has_key();
+    let submission = Submission { waits, ..submission(&body)? };
     let (engine, caller) = (app.engine.clone(), who.clone());
     let accepted = app
         .once(&who, once, body.bytes(), async move {
@@ -100,7 +102,11 @@ pub(crate) async fn execute(
             let task = json(StatusCode::OK, &TaskBody::of(&view, inline, context.lang));
             Ok(located(task, &accepted.location))
         }
-        _ => Ok(accepted.into_response()),
+        _ => {
+            // Out of patience, or the server goes down: accepted means durable.
+            app.engine.ensure_written(id).await?;
+            Ok(accepted.into_response())
+        }
     }
 }
 
@@ -128,5 +134,5 @@ fn submission(body: &JsonBody) -> Result<Submission, Problem> {
         );
     }
     fields.finish()?;
-    Ok(Submission { inputs, priority: priority.unwrap_or_default(), timeout_s })
+    Ok(Submission { inputs, priority: priority.unwrap_or_default(), timeout_s, waits: false })
 }
