@@ -21,8 +21,19 @@ pub(crate) struct Group {
     cpu: File,
     peak: File,
     oom: File,
+    /// Where a group can be used again.
+    renewal: Option<Renewal>,
     limits: Option<RunLimits>,
     oom_kills_before: u64,
+}
+
+/// The files through which a v1 group is readied for another run.
+#[derive(Debug)]
+struct Renewal {
+    procs: File,
+    usage: File,
+    /// With swap and without.
+    peaks: Vec<File>,
 }
 
 /// The limits of a run before it has an assignment, and of a new group.
@@ -79,6 +90,7 @@ impl Group {
             cpu,
             peak,
             oom,
+            renewal: Renewal::open(layout, inner)?,
             limits: None,
             oom_kills_before: 0,
         };
@@ -133,20 +145,20 @@ impl Group {
     /// Readies an empty group for another run. `None` when it can't be reused:
     /// it still holds something, or its counters can't be reset (v2).
     pub(crate) fn renew(mut self) -> Option<Self> {
-        if matches!(self.layout, Layout::V2 { .. }) || !self.is_empty() {
-            self.remove();
-            return None;
-        }
-        let reset = |file| self.write(Controller::Memory, file, "0");
-        let swap = matches!(self.layout, Layout::V1 { swap: true, .. });
-        // Cached file pages of the last run count against the next. A few are
-        // cheaper to keep than to reclaim.
-        let emptied =
-            if self.usage_bytes() > MOST_LEFT_BYTES { reset("memory.force_empty") } else { Ok(()) };
-        let renewed = emptied
-            .and_then(|()| reset("memory.max_usage_in_bytes"))
-            .and_then(|()| if swap { reset("memory.memsw.max_usage_in_bytes") } else { Ok(()) });
-        if renewed.is_err() {
+        let renewed = match &self.renewal {
+            Some(renewal) if renewal.is_empty() => {
+                // Cached file pages of the last run count against the next. A
+                // few are cheaper to keep than to reclaim.
+                let emptied = if renewal.usage_bytes() > MOST_LEFT_BYTES {
+                    self.write(Controller::Memory, "memory.force_empty", "0")
+                } else {
+                    Ok(())
+                };
+                emptied.and_then(|()| renewal.reset()).is_ok()
+            }
+            _ => false,
+        };
+        if !renewed {
             self.remove();
             return None;
         }
@@ -159,19 +171,6 @@ impl Group {
         for dir in self.layout.dirs() {
             let _ = std::fs::remove_dir(dir.join(&self.inner));
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        let procs = self.path(Controller::Memory, "cgroup.procs");
-        std::fs::read_to_string(procs).is_ok_and(|text| text.is_empty())
-    }
-
-    fn usage_bytes(&self) -> u64 {
-        let usage = self.path(Controller::Memory, "memory.usage_in_bytes");
-        std::fs::read_to_string(usage)
-            .ok()
-            .and_then(|text| plan::memory_peak(&text))
-            .unwrap_or(u64::MAX)
     }
 
     fn read_oom_kills(&self) -> u64 {
@@ -189,5 +188,34 @@ impl Group {
 
     fn path(&self, controller: Controller, file: &str) -> PathBuf {
         self.layout.dir(controller).join(&self.inner).join(file)
+    }
+}
+
+impl Renewal {
+    fn open(layout: &Layout, inner: &str) -> io::Result<Option<Self>> {
+        let Layout::V1 { swap, .. } = layout else { return Ok(None) };
+        let dir = layout.dir(Controller::Memory).join(inner);
+        let peak = |name: &str| File::options().write(true).open(dir.join(name));
+        let mut peaks = vec![peak("memory.max_usage_in_bytes")?];
+        if *swap {
+            peaks.push(peak("memory.memsw.max_usage_in_bytes")?);
+        }
+        let (procs, usage) =
+            (File::open(dir.join("cgroup.procs"))?, File::open(dir.join("memory.usage_in_bytes"))?);
+        Ok(Some(Self { procs, usage, peaks }))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.procs.read_at(&mut [0], 0).is_ok_and(|length| length == 0)
+    }
+
+    fn usage_bytes(&self) -> u64 {
+        let mut text = [0; 32];
+        let length = self.usage.read_at(&mut text, 0).unwrap_or(0);
+        plan::memory_peak(&String::from_utf8_lossy(&text[..length])).unwrap_or(u64::MAX)
+    }
+
+    fn reset(&self) -> io::Result<()> {
+        self.peaks.iter().try_for_each(|peak| peak.write_at(b"0", 0).map(drop))
     }
 }

@@ -4,7 +4,10 @@
 //! what the kernel says about it.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::process::Pid;
 
 /// The namespaces of a process, by inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +21,40 @@ pub(super) struct Namespaces {
 const OWN: [&str; 4] = ["user", "pid", "mnt", "ipc"];
 const SHARED: [&str; 3] = ["net", "uts", "cgroup"];
 
-impl Namespaces {
-    /// Asks the kernel.
-    pub(super) fn of(pid: i32) -> io::Result<Self> {
+/// What the kernel tells of a process. Opened once: each walk through `/proc`
+/// costs as much as what is read there.
+pub(super) struct Facts(OwnedFd);
+
+impl Facts {
+    pub(super) fn of(pid: Pid) -> io::Result<Self> {
+        let path = format!("/proc/{}", pid.as_raw_nonzero());
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::openat(CWD, path, flags, Mode::empty())?))
+    }
+
+    pub(super) fn read(&self, name: &str) -> io::Result<String> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;
+        let mut text = vec![0; 8 << 10];
+        let mut length = 0;
+        while length < text.len() {
+            match rustix::io::read(&file, &mut text[length..])? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        text.truncate(length);
+        String::from_utf8(text).map_err(io::Error::other)
+    }
+
+    pub(super) fn namespaces(&self) -> io::Result<Namespaces> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(&self.0, "ns", flags, Mode::empty())?;
         let inode = |name: &str| {
-            Ok::<_, io::Error>(std::fs::metadata(format!("/proc/{pid}/ns/{name}"))?.ino())
+            let status = rustix::fs::statat(&folder, name, AtFlags::empty())?;
+            Ok::<_, io::Error>(status.st_ino)
         };
-        let mut namespaces = Self { own: [0; 4], shared: [0; 3] };
+        let mut namespaces = Namespaces { own: [0; 4], shared: [0; 3] };
         for (slot, name) in namespaces.own.iter_mut().zip(OWN) {
             *slot = inode(name)?;
         }

@@ -14,7 +14,7 @@ use crate::sys::message;
 use crate::sys::reap::Dead;
 use crate::wire::{Id, Reply, RunLimits};
 
-use super::birth::{self, Candidate, Namespaces};
+use super::birth::{self, Candidate, Facts};
 use super::{Launcher, Role, Source, kill};
 
 /// How long a fork and its isolation may take.
@@ -126,13 +126,11 @@ impl Launcher {
             return Err(io::Error::other("the message came from no new child"));
         }
         let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-        let raw = pid.as_raw_nonzero().get();
-        let status = std::fs::read_to_string(format!("/proc/{raw}/status"))?;
-        let groups = std::fs::read_to_string(format!("/proc/{raw}/cgroup"))?;
+        let facts = Facts::of(pid)?;
         let candidate = Candidate {
-            status: &status,
-            namespaces: &Namespaces::of(raw)?,
-            in_its_group: self.tree.holds(&run.group, &groups),
+            status: &facts.read("status")?,
+            namespaces: &facts.namespaces()?,
+            in_its_group: self.tree.holds(&run.group, &facts.read("cgroup")?),
         };
         let launcher = rustix::process::getpid().as_raw_nonzero().get();
         let verdict = birth::verify(&candidate, namespaces, launcher, uid);

@@ -17,7 +17,7 @@ use crate::sys::message;
 use crate::sys::reap::{Dead, Exit};
 use crate::wire::{Id, Reply, RunLimits, TemplatePlan};
 
-use super::birth::Namespaces;
+use super::birth::{Facts, Namespaces};
 use super::root::{self, RootPlan};
 use super::{Launcher, Role, Source, UIDS, boot, kill};
 
@@ -227,7 +227,7 @@ impl Launcher {
         template.deadline = None;
         let pid = template.pid.as_raw_nonzero().get();
         let reply = match said {
-            Said::Booted { protocol: 1 } => match Namespaces::of(pid) {
+            Said::Booted { protocol: 1 } => match Facts::of(template.pid).and_then(|facts| facts.namespaces()) {
                 Ok(namespaces) => {
                     template.namespaces = Some(namespaces);
                     Reply::TemplateBooted { template: id, pid }
