@@ -6,7 +6,8 @@ use std::process::Command;
 fn main() {
     let source = "runner/native/fork_loop.rs";
     println!("cargo::rerun-if-changed={source}");
-    let variable = |name: &str| std::env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}"));
+    let variable =
+        |name: &str| std::env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}"));
     let target = PathBuf::from(variable("OUT_DIR")).join("fork_loop.so");
     let status = Command::new(variable("RUSTC"))
         .args(["--edition", "2024", "--crate-type", "cdylib", "--crate-name", "fork_loop"])

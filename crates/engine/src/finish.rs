@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker::{LiveEvent, Topic};
 use bytes::Bytes;
 use domain::task::{ErrorKind, Measured, Progress, State, TaskError};
-use domain::{ArtifactId, Digest, Text};
+use domain::{ArtifactId, Digest, Fault, Text};
 use sha2::Digest as _;
 use store::tasks::{Artifact, Ending, Finished, Lease as Attempt, Outcome, ResultRef, Task};
 
@@ -17,6 +17,9 @@ use crate::{Engine, Error};
 
 /// The longest wait before another attempt.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3600);
+
+/// A result from this size on is checked on a thread of its own.
+const LARGE_RESULT: usize = 64 << 10;
 
 /// What a worker reports of an attempt.
 #[derive(Debug)]
@@ -154,7 +157,7 @@ impl Engine {
         &self,
         lease: &Attempt,
         task: &Task,
-        deployed: &crate::Deployed,
+        deployed: &Arc<crate::Deployed>,
         report: Report,
     ) -> Result<(Ending, usize), Error> {
         let Report { end, measured, artifacts: staged } = report;
@@ -185,8 +188,7 @@ impl Engine {
         }
         let outcome = match end {
             End::Result { json, non_finite } => {
-                let json = name_artifacts(deployed, json, &artifacts);
-                let warnings = deployed.schemas.check_outputs(&json, &non_finite);
+                let (json, warnings) = checked(deployed, json, &non_finite, &artifacts).await?;
                 let result = self.keep_result(task, json).await?;
                 Outcome::Completed { result, non_finite, warnings }
             }
@@ -248,6 +250,29 @@ impl Engine {
         let topic = Topic { company: work.company, resource: work.task.0 };
         self.broker.publish(topic, LiveEvent { kind: kind.into(), data, seq: None });
     }
+}
+
+/// A result with its artifacts named, and the warnings it earns. A large one
+/// is looked at off the threads that serve requests.
+async fn checked(
+    deployed: &Arc<crate::Deployed>,
+    json: Bytes,
+    non_finite: &[String],
+    artifacts: &[Artifact],
+) -> Result<(Bytes, Vec<Fault>), Error> {
+    let check = |deployed: &crate::Deployed, json, non_finite: &[_], artifacts: &[_]| {
+        let json = name_artifacts(deployed, json, artifacts);
+        let warnings = deployed.schemas.check_outputs(&json, non_finite);
+        (json, warnings)
+    };
+    if json.len() <= LARGE_RESULT {
+        return Ok(check(deployed, json, non_finite, artifacts));
+    }
+    let (deployed, non_finite, artifacts) =
+        (deployed.clone(), non_finite.to_vec(), artifacts.to_vec());
+    tokio::task::spawn_blocking(move || check(&deployed, json, &non_finite, &artifacts))
+        .await
+        .map_err(|error| Error::Internal(format!("checking a result failed: {error}")))
 }
 
 /// Replaces paths of output files by the references of their artifacts; every

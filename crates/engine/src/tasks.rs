@@ -7,9 +7,7 @@ use bytes::Bytes;
 use domain::permission::Principal;
 use domain::task::{Progress, State};
 use domain::{ArtifactId, CompanyId, Digest, TaskId, Timestamp};
-use store::tasks::{
-    Artifact, Cancelled, InputsRef, NewTask, ResultRef, Task,
-};
+use store::tasks::{Artifact, Cancelled, InputsRef, NewTask, ResultRef, Task};
 use store::{Cursor, Page};
 
 pub use store::tasks::Filter as TaskFilter;

@@ -22,11 +22,21 @@ use crate::settings::Settings;
 /// # Errors
 /// When a component can't start, with what to do about it.
 pub fn serve(settings: Settings, console: Console) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads())
+        .enable_all()
+        .build()?;
     let served = runtime.block_on(run(settings, console));
     // What blocks on a disk or a network has had its time.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     served
+}
+
+/// How many threads serve requests: half of the cores, as the calculations
+/// need theirs, too, and a request that wanders between cores costs more than
+/// one that waits its turn. What takes long runs on threads of its own.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 async fn run(settings: Settings, console: Console) -> anyhow::Result<()> {

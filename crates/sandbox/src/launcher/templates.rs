@@ -227,14 +227,16 @@ impl Launcher {
         template.deadline = None;
         let pid = template.pid.as_raw_nonzero().get();
         let reply = match said {
-            Said::Booted { protocol: 1 } => match Facts::of(template.pid).and_then(|facts| facts.namespaces()) {
-                Ok(namespaces) => {
-                    template.namespaces = Some(namespaces);
-                    Reply::TemplateBooted { template: id, pid }
+            Said::Booted { protocol: 1 } => {
+                match Facts::of(template.pid).and_then(|facts| facts.namespaces()) {
+                    Ok(namespaces) => {
+                        template.namespaces = Some(namespaces);
+                        Reply::TemplateBooted { template: id, pid }
+                    }
+                    // Dead already; its end is reported when it is reaped.
+                    Err(_) => return,
                 }
-                // Dead already; its end is reported when it is reaped.
-                Err(_) => return,
-            },
+            }
             Said::Booted { .. } => {
                 template.note("it speaks another protocol");
                 kill(&template.process);
