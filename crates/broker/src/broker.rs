@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::task::State;
 use domain::{CompanyId, TaskId, Timestamp};
 
-use crate::{
-    Admission, Depths, Ended, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work,
-};
+use crate::{Admission, Depths, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work};
 
 /// Queue order, wake-ups, live events and completion, behind one trait.
 ///
@@ -75,18 +74,11 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     fn subscribe_company(&self, company: CompanyId) -> Subscription;
 
     /// Tells whoever waits for the task's end, once its end is stored.
-    fn ended(&self, task: TaskId, ended: Ended);
+    fn ended(&self, task: TaskId, state: State);
 
     /// The end of a task. Made before the task's state is read, it can't miss
     /// the end; only ends that come after are told.
-    fn wait_ended(&self, task: TaskId) -> Waiter<Ended>;
-
-    /// Tells the worker that runs the task to stop it; `false` where none
-    /// listens here.
-    fn request_cancel(&self, task: TaskId) -> bool;
-
-    /// The request to cancel a task; made by its worker before the claim.
-    fn cancellations(&self, task: TaskId) -> Waiter<()>;
+    fn wait_ended(&self, task: TaskId) -> Waiter<State>;
 }
 
 /// A handle to the broker that was chosen.

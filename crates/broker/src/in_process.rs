@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use domain::task::State;
 use domain::{Clock, CompanyId, TaskId, Timestamp};
 use tokio::sync::watch;
 
@@ -12,8 +13,7 @@ use crate::live::Topics;
 use crate::order::Order;
 use crate::waiting::{Waiters, lock};
 use crate::{
-    Admission, Broker, Depths, Ended, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want,
-    Work,
+    Admission, Broker, Depths, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work,
 };
 
 /// What the broker is built from.
@@ -38,8 +38,7 @@ pub struct InProcess {
     reserved: Arc<AtomicU64>,
     changes: watch::Sender<u64>,
     topics: Topics,
-    endings: Waiters<Ended>,
-    cancellations: Waiters<()>,
+    endings: Waiters<State>,
 }
 
 impl InProcess {
@@ -54,7 +53,6 @@ impl InProcess {
             changes: watch::Sender::new(0),
             topics: Topics::default(),
             endings: Waiters::new(),
-            cancellations: Waiters::new(),
         }
     }
 
@@ -155,19 +153,11 @@ impl Broker for InProcess {
         self.topics.subscribe_company(company)
     }
 
-    fn ended(&self, task: TaskId, ended: Ended) {
-        self.endings.tell(task, &ended);
+    fn ended(&self, task: TaskId, state: State) {
+        self.endings.tell(task, &state);
     }
 
-    fn wait_ended(&self, task: TaskId) -> Waiter<Ended> {
+    fn wait_ended(&self, task: TaskId) -> Waiter<State> {
         self.endings.register(task)
-    }
-
-    fn request_cancel(&self, task: TaskId) -> bool {
-        self.cancellations.tell(task, &()) > 0
-    }
-
-    fn cancellations(&self, task: TaskId) -> Waiter<()> {
-        self.cancellations.register(task)
     }
 }

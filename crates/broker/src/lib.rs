@@ -23,4 +23,4 @@ pub use error::Error;
 pub use in_process::{InProcess, Settings};
 pub use live::{LiveEvent, Received, Subscription, Topic};
 pub use queue::{ClassDepth, CompanyDepth, Depths, Queued, Want};
-pub use waiting::{Admission, Ended, Waiter, Work};
+pub use waiting::{Admission, Waiter, Work};

@@ -1,32 +1,11 @@
 //! Waiting without polling: for work, for a task's end, for a request.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::TaskId;
-use domain::task::State;
 use tokio::sync::{oneshot, watch};
-
-/// How a task ended, with as much of it as the teller had at hand.
-#[derive(Clone)]
-pub struct Ended {
-    /// The final state.
-    pub state: State,
-    /// The task as its holder knows it, so that nobody needs to read it
-    /// again; the teller and the listener agree on its type.
-    pub record: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-impl fmt::Debug for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ended")
-            .field("state", &self.state)
-            .field("record", &self.record.as_ref().map(|_| ".."))
-            .finish()
-    }
-}
 
 /// Wakes its holder when there may be work. Take until nothing comes, then
 /// wait: what came in between ends the wait at once.

@@ -214,7 +214,7 @@ impl Engine {
     pub(crate) fn ended(&self, task: Task) {
         let task = Arc::new(task);
         self.recent.insert(task.id, task.clone());
-        self.broker.ended(task.id, broker::Ended { state: task.state, record: None });
+        self.broker.ended(task.id, task.state);
     }
 
     /// Puts a task back into the queue for its next attempt.

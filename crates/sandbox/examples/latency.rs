@@ -76,7 +76,7 @@ async fn one(
     ready: sandbox::Ready,
     code: &std::path::Path,
 ) -> Result<(Duration, Duration), Failed> {
-    let job = Job::calculate(INPUTS.into());
+    let job = Job::Calculate { inputs: INPUTS.into() };
     let began = Instant::now();
     let mut running = ready.assign(Assignment::new(job, code.to_path_buf(), Limits::default()));
     let events = running.events();

@@ -14,7 +14,6 @@ SKIPPED = frozenset(("__pycache__", "tests"))
 
 
 def run(header, body):
-    started = child.now_ns()
     warnings.simplefilter("ignore")
     work = list(sources())
     workers = max(1, min(int(header["cpu_cores"]), os.cpu_count() or 1, len(work) // 20))
@@ -22,9 +21,7 @@ def run(header, body):
     failed = [entry for pipe in pipes for entry in finish(pipe)]
     report = {"written": len(work) - len(failed), "failed": sorted(failed)}
     child.flush()
-    child.send(
-        b"R", {"started_ns": started, "non_finite": [], "files": []}, json.dumps(report).encode()
-    )
+    child.send(b"R", {"non_finite": []}, json.dumps(report).encode())
 
 
 def sources():

@@ -28,6 +28,7 @@ UNCHECKED = MAGIC_NUMBER + b"\1\0\0\0"
 BYTECODE_HEADER = 16
 USUAL_BYTECODE = 1 << 16
 LONGEST_BYTECODE = 1 << 28
+ALL_FINITE = b'{"non_finite":[]}'
 MESSAGE_CHARACTERS = 4000
 TRACEBACK_CHARACTERS = 20000
 
@@ -37,8 +38,6 @@ class HandlerError(Exception):
 
 
 def run(header, body):
-    started = child.now_ns()
-    names = OutputNames(header)
     try:
         inputs = encode.decode(body)
         value = load_handler()(inputs)
@@ -47,23 +46,18 @@ def run(header, body):
                 "calculate returned a %s; write it as a plain function that returns a dict"
                 % type(value).__name__
             )
-        names.replace(value, header.get("file_outputs", ()))
-        payload, non_finite = encode.encode(value, header["result_bytes"], names.of_path)
+        payload, non_finite = encode.encode(value, header["result_bytes"], os.fspath)
     except encode.TooLarge as error:
-        fail(started, "output_too_large", error, limit=error.limit, measured=error.measured)
+        fail("output_too_large", error, limit=error.limit, measured=error.measured)
     except encode.Unencodable as error:
-        fail(started, "user_error", error, pointer=error.pointer)
+        fail("user_error", error, pointer=error.pointer)
     except MemoryError as error:
-        fail(started, "out_of_memory", error)
+        fail("out_of_memory", error)
     except BaseException as error:
-        fail(started, "user_error", error)
+        fail("user_error", error)
     else:
         child.flush()
-        if non_finite or names.found:
-            meta = {"started_ns": started, "non_finite": non_finite, "files": names.found}
-        else:
-            meta = b'{"started_ns":%d,"non_finite":[],"files":[]}' % started
-        child.send(b"R", meta, payload)
+        child.send(b"R", {"non_finite": non_finite} if non_finite else ALL_FINITE, payload)
 
 
 def prepare_import():
@@ -170,52 +164,7 @@ def takes_one_argument(function):
     return True
 
 
-class OutputNames:
-    """Turns paths of files in the outputs folder into the references asked for."""
-
-    def __init__(self, header):
-        self.prefix = header.get("reference_prefix", "")
-        self.found = []
-
-    def of_path(self, path):
-        """The JSON string for a path object in the result."""
-        name = self.name(os.fspath(path))
-        if name is None:
-            return os.fspath(path)
-        self.found.append(["", name])
-        return self.prefix + name
-
-    def replace(self, value, pointers):
-        """Puts references where the outputs schema expects files."""
-        for pointer in pointers:
-            parts = [
-                part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]
-            ]
-            holder = value
-            for part in parts[:-1]:
-                holder = holder.get(part) if isinstance(holder, dict) else None
-            if not parts or not isinstance(holder, dict):
-                continue
-            target = holder.get(parts[-1])
-            if not isinstance(target, (str, os.PathLike)):
-                continue
-            name = self.name(os.fspath(target))
-            if name is not None:
-                holder[parts[-1]] = self.prefix + name
-                self.found.append([pointer, name])
-
-    def name(self, path):
-        """The path relative to the outputs folder of a file that is in there."""
-        if not isinstance(path, str):
-            return None
-        full = os.path.realpath(os.path.join(child.OUTPUTS, path))
-        root = os.path.realpath(child.OUTPUTS) + os.sep
-        if full.startswith(root) and os.path.isfile(full):
-            return full[len(root) :]
-        return None
-
-
-def fail(started, kind, error, **extra):
+def fail(kind, error, **extra):
     child.flush()
     exception = type(error).__name__
     message = child.text(error)
@@ -228,7 +177,6 @@ def fail(started, kind, error, **extra):
         b"E",
         dict(
             extra,
-            started_ns=started,
             kind=kind,
             exception=exception,
             message=message[:MESSAGE_CHARACTERS],

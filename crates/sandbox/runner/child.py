@@ -4,7 +4,6 @@ import json
 import os
 import struct
 import sys
-import time
 import traceback
 import types
 
@@ -169,10 +168,6 @@ def write_all(payload):
     view = memoryview(payload)
     while view:
         view = view[os.write(RESULT_FD, view[: 1 << 20]) :]
-
-
-def now_ns():
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
 def text(error):

@@ -33,7 +33,6 @@ class Reports:
 
 
 def run(header, body):
-    started = child.now_ns()
     try:
         import pytest
     except ImportError as error:
@@ -41,7 +40,6 @@ def run(header, body):
         child.send(
             b"E",
             {
-                "started_ns": started,
                 "kind": "internal",
                 "exception": "ImportError",
                 "message": "pytest is not among the packages: " + child.text(error),
@@ -57,6 +55,6 @@ def run(header, body):
     child.flush()
     child.send(
         b"R",
-        {"started_ns": started, "non_finite": [], "files": []},
+        {"non_finite": []},
         json.dumps(report).encode(),
     )

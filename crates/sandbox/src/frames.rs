@@ -33,14 +33,11 @@ pub(crate) struct Progress {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct ResultHead {
-    pub(crate) started_ns: u64,
     pub(crate) non_finite: Vec<String>,
-    pub(crate) files: Vec<(String, String)>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct FailureHead {
-    pub(crate) started_ns: u64,
     pub(crate) kind: String,
     pub(crate) exception: String,
     pub(crate) message: String,
@@ -149,14 +146,43 @@ fn take(buffer: &mut Vec<u8>, body_limit: u64) -> Result<Option<Frame>, Broken> 
     }))
 }
 
-/// Says why bytes are not exactly one JSON value in UTF-8.
+/// Deepest nesting of a result: what the runner's encoder writes at most, and
+/// what every reader's recursion stands.
+const MOST_LEVELS: usize = 500;
+
+/// Says why bytes are not exactly one JSON value in UTF-8 that can be read.
 pub(crate) fn check_json(bytes: &[u8]) -> Result<(), String> {
     std::str::from_utf8(bytes).map_err(|error| format!("the result is not UTF-8: {error}"))?;
     // Ignoring a value takes no stack per level, so depth can't hurt here.
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     serde::de::IgnoredAny::deserialize(&mut reader)
         .and_then(|_| reader.end())
-        .map_err(|error| format!("the result is not one JSON value: {error}"))
+        .map_err(|error| format!("the result is not one JSON value: {error}"))?;
+    match levels(bytes) {
+        0..=MOST_LEVELS => Ok(()),
+        levels => {
+            Err(format!("the result is nested {levels} levels deep, {MOST_LEVELS} are allowed"))
+        }
+    }
+}
+
+/// How deep valid JSON is nested.
+fn levels(json: &[u8]) -> usize {
+    let (mut deepest, mut level, mut in_string, mut escaped) = (0, 0usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                level += 1;
+                deepest = deepest.max(level);
+            }
+            b']' | b'}' if !in_string => level = level.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 #[cfg(test)]
@@ -174,7 +200,7 @@ mod tests {
 
     #[test]
     fn frames_come_out_whole_however_they_are_cut() {
-        let head = r#"{"started_ns":1,"non_finite":[],"files":[]}"#;
+        let head = r#"{"non_finite":[]}"#;
         let sent = [frame(b'P', r#"{"step":1.0}"#, b""), frame(b'R', head, b"[1,2]")].concat();
         for cut in 0..sent.len() {
             let mut buffer = sent[..cut].to_vec();
@@ -209,11 +235,13 @@ mod tests {
 
     #[test]
     fn a_result_is_exactly_one_json_value() {
-        let deep = [vec![b'['; 100_000], vec![b']'; 100_000]].concat();
-        for good in [&b"1e400"[..], b" {\"a\":[1,2]} ", &deep] {
+        let nested = |levels| [vec![b'['; levels], vec![b']'; levels]].concat();
+        let (deep, too_deep) = (nested(MOST_LEVELS), nested(MOST_LEVELS + 1));
+        let brackets = [&br#"["\"[["#[..], &b"[".repeat(MOST_LEVELS), br#"",{}]"#].concat();
+        for good in [&b"1e400"[..], b" {\"a\":[1,2]} ", &deep, &brackets] {
             assert_eq!(check_json(good), Ok(()));
         }
-        for bad in [&b""[..], b"1 2", b"{\"a\":}", b"NaN", b"\"\xff\"", b"[1"] {
+        for bad in [&too_deep[..], b"", b"1 2", b"{\"a\":}", b"NaN", b"\"\xff\"", b"[1"] {
             assert!(check_json(bad).is_err(), "{bad:?}");
         }
     }

@@ -17,7 +17,7 @@
 //! let template = sandbox.start_template(TemplateSpec::new(python)).await?;
 //! let ready = template.prepare().await?;
 //! let running = ready.assign(Assignment::new(
-//!     Job::calculate(br#"{"force": 1000}"#.to_vec().into()),
+//!     Job::Calculate { inputs: br#"{"force": 1000}"#.to_vec().into() },
 //!     "/var/lib/mecapy/code/abc".into(),
 //!     Limits::default(),
 //! ));
@@ -45,7 +45,7 @@ mod wire;
 
 pub use error::Error;
 pub use events::{Event, Events, Stream};
-pub use outcome::{End, Failure, FailureKind, Measured, Outcome, OutputFile};
+pub use outcome::{End, Failure, FailureKind, Measured, Outcome};
 pub use outputs::{OutputEntry, Outputs, OutputsError};
 pub use run::{Assignment, Job, Killer, Limits, Ready, Reason};
 pub use running::Running;

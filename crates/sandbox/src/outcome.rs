@@ -26,21 +26,9 @@ pub enum End {
         json: bytes::Bytes,
         /// JSON Pointers of the non-finite numbers, in document order.
         non_finite: Vec<String>,
-        /// Where the result names files of the outputs folder.
-        output_files: Vec<OutputFile>,
     },
     /// The job gave no result.
     Failed(Failure),
-}
-
-/// A place of the result that names a file of the outputs folder. The result's
-/// bytes hold `name` there, as a string.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputFile {
-    /// JSON Pointer into the result; empty when the encoder didn't say.
-    pub pointer: String,
-    /// Path relative to the outputs folder.
-    pub name: String,
 }
 
 /// Why a job gave no result.

@@ -19,6 +19,9 @@ pub struct Outputs {
     root: Option<OwnedFd>,
     max_files: u64,
     max_bytes: u64,
+    /// Looked at once, when the run was over: what a dying process adds later
+    /// is not its result.
+    is_empty: bool,
     _held: Held,
 }
 
@@ -87,22 +90,20 @@ impl Drop for Held {
 
 impl Outputs {
     pub(crate) fn new(root: Option<OwnedFd>, max_files: u64, max_bytes: u64, held: Held) -> Self {
-        Self { root, max_files, max_bytes, _held: held }
+        let is_empty = root.as_ref().is_none_or(|root| is_empty(root.as_fd()));
+        Self { root, max_files, max_bytes, is_empty, _held: held }
     }
 
     /// Whether anything at all is in the folder.
     pub(crate) fn is_empty(&self) -> bool {
-        let Some(Ok(folder)) = self.root.as_ref().map(|root| open_folder(root.as_fd(), "outputs"))
-        else {
-            return true;
-        };
-        let first = Dir::read_from(&folder).ok().and_then(|mut dir| dir.find_map(real_entry));
-        first.is_none()
+        self.is_empty
     }
 
     /// Every regular file, sorted by name, within the limits on count and size.
     pub fn list(&self) -> Result<Vec<OutputEntry>, OutputsError> {
-        let Some(root) = &self.root else { return Ok(Vec::new()) };
+        let Some(root) = self.root.as_ref().filter(|_| !self.is_empty) else {
+            return Ok(Vec::new());
+        };
         let mut listing = Listing { files: Vec::new(), entries: 0, bytes: 0, outputs: self };
         listing.walk(open_folder(root.as_fd(), "outputs")?, "", 0)?;
         let mut files = listing.files;
@@ -169,6 +170,12 @@ impl Listing<'_> {
         }
         Ok(())
     }
+}
+
+fn is_empty(root: BorrowedFd<'_>) -> bool {
+    let Ok(folder) = open_folder(root, "outputs") else { return true };
+    let first = Dir::read_from(&folder).ok().and_then(|mut dir| dir.find_map(real_entry));
+    first.is_none()
 }
 
 /// The name of an entry other than `.` and `..`.

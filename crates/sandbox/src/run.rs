@@ -44,11 +44,6 @@ pub enum Job {
         /// The inputs, one JSON object. A string that starts with `/inputs/`
         /// reaches the handler as it is.
         inputs: Bytes,
-        /// JSON Pointers of result properties that hold files: a path of the
-        /// outputs folder found there becomes a reference.
-        file_outputs: Vec<String>,
-        /// What stands before a file's name in such a reference.
-        reference_prefix: String,
     },
     /// Run the archive's `tests/` with pytest; the result is a JSON report.
     /// Needs pytest among the packages.
@@ -100,13 +95,6 @@ pub enum Reason {
     Cancelled,
     /// The worker gives it up: [`crate::FailureKind::Internal`].
     Abandoned,
-}
-
-impl Job {
-    /// A calculation whose result holds no files.
-    pub fn calculate(inputs: Bytes) -> Self {
-        Self::Calculate { inputs, file_outputs: Vec::new(), reference_prefix: String::new() }
-    }
 }
 
 impl Default for Limits {

@@ -35,7 +35,6 @@ pub struct Running {
     prepared: Prepared,
     assignment: Assignment,
     began: Instant,
-    began_ns: u64,
     orders: Arc<Orders>,
     sink: Sink,
     events: Option<Events>,
@@ -122,7 +121,6 @@ impl Running {
             prepared,
             assignment,
             began: Instant::now(),
-            began_ns: monotonic_ns(),
             orders: Arc::default(),
             sink,
             events: Some(events),
@@ -143,18 +141,17 @@ impl Running {
     pub async fn outcome(mut self) -> Outcome {
         self.prepared.frames.limit(self.assignment.limits.result_bytes);
         let cpu_before = self.prepared.cpu_time();
-        let (end, started_ns) = match self.start().await {
+        let started = self.start().await;
+        // By the host's clock: a run would say what suits it.
+        let startup = self.began.elapsed();
+        let end = match started {
             Ok(()) => self.drive().await,
-            Err(error) => (internal(error.to_string()), None),
+            Err(error) => internal(error.to_string()),
         };
         let wall = self.began.elapsed();
         let measured = Measured {
             wall,
-            // The run's own clock reading, kept within what can be true.
-            startup: started_ns
-                .map(|at| Duration::from_nanos(at.saturating_sub(self.began_ns)))
-                .unwrap_or(wall)
-                .min(wall),
+            startup,
             cpu: self.prepared.cpu_time().saturating_sub(cpu_before),
             peak_memory_bytes: self.prepared.peak_bytes(),
         };
@@ -176,14 +173,7 @@ impl Running {
     async fn start(&mut self) -> Result<(), Error> {
         let limits = &self.assignment.limits;
         let (mut header, body) = match &self.assignment.job {
-            Job::Calculate { inputs, file_outputs, reference_prefix } => {
-                let header = json!({
-                    "job": "calculate",
-                    "file_outputs": file_outputs,
-                    "reference_prefix": reference_prefix,
-                });
-                (header, inputs.as_ref())
-            }
+            Job::Calculate { inputs } => (json!({"job": "calculate"}), inputs.as_ref()),
             Job::Pytest => (json!({"job": "pytest"}), &b""[..]),
             Job::Compile => (json!({"job": "compile"}), &b""[..]),
         };
@@ -243,7 +233,7 @@ impl Running {
     }
 
     /// Waits for whatever comes first: a result, an end, a limit, an order.
-    async fn drive(&mut self) -> (End, Option<u64>) {
+    async fn drive(&mut self) -> End {
         let limits = self.assignment.limits.clone();
         let deadline = tokio::time::Instant::from_std(self.began + limits.wall);
         let sleep = tokio::time::sleep_until(deadline);
@@ -261,7 +251,7 @@ impl Running {
                     // How the process ended says more, and comes soon.
                     Err(Broken::Ended) => frames_open = false,
                     Err(Broken::TooLong(measured)) => {
-                        return (verdict::too_large(limits.result_bytes, measured), None);
+                        return verdict::too_large(limits.result_bytes, measured);
                     }
                     Err(Broken::Garbage(what)) => {
                         frames_open = false;
@@ -281,25 +271,25 @@ impl Running {
                         }
                         let peak = prepared.peak_bytes();
                         let death = Death { exit, oom_kills, peak, garbage };
-                        return (verdict::of_death(death, &limits), None);
+                        return verdict::of_death(death, &limits);
                     }
-                    Some((Reply::AssignFailed { detail, .. }, _)) => return (internal(detail), None),
+                    Some((Reply::AssignFailed { detail, .. }, _)) => return internal(detail),
                     Some(_) => {}
-                    None => return (internal("the sandbox launcher ended".into()), None),
+                    None => return internal("the sandbox launcher ended".into()),
                 },
                 () = &mut sleep => {
                     prepared.kill();
                     let measured = self.began.elapsed();
                     await_death(prepared).await;
-                    return (verdict::timeout(limits.wall, measured), None);
+                    return verdict::timeout(limits.wall, measured);
                 }
                 reason = self.orders.given() => {
                     prepared.kill();
                     await_death(prepared).await;
-                    return (match reason {
+                    return match reason {
                         Reason::Cancelled => verdict::cancelled(),
                         Reason::Abandoned => internal("the worker gave the run up".into()),
-                    }, None);
+                    };
                 }
             }
         }
@@ -307,20 +297,14 @@ impl Running {
 }
 
 /// What a frame means for the run; nothing yet when it is progress.
-fn settle(frame: Frame, limits: &crate::run::Limits, sink: &Sink) -> Option<(End, Option<u64>)> {
+fn settle(frame: Frame, limits: &crate::run::Limits, sink: &Sink) -> Option<End> {
     match frame {
         Frame::Progress(progress) => {
             sink.progress(progress.step, progress.total, progress.message);
             None
         }
-        Frame::Result(head, body) => {
-            let started = head.started_ns;
-            Some((verdict::of_result(head, body), Some(started)))
-        }
-        Frame::Failure(head) => {
-            let started = head.started_ns;
-            Some((verdict::of_failure(head, limits), Some(started)))
-        }
+        Frame::Result(head, body) => Some(verdict::of_result(head, body)),
+        Frame::Failure(head) => Some(verdict::of_failure(head, limits)),
     }
 }
 
@@ -370,10 +354,4 @@ async fn death(news: &mut mpsc::UnboundedReceiver<News>) {
 
 fn internal(message: String) -> End {
     End::Failed(Failure { kind: FailureKind::Internal, message, traceback: None })
-}
-
-/// The clock that the runner reads, too.
-fn monotonic_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
 }

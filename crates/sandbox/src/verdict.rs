@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::frames::{FailureHead, ResultHead, check_json};
-use crate::outcome::{End, Failure, FailureKind, OutputFile};
+use crate::outcome::{End, Failure, FailureKind};
 use crate::run::Limits;
 use crate::sys::reap::Exit;
 
@@ -21,15 +21,7 @@ pub(crate) struct Death {
 /// A result, if its bytes are what they have to be.
 pub(crate) fn of_result(head: ResultHead, json: Bytes) -> End {
     match check_json(&json) {
-        Ok(()) => End::Result {
-            json,
-            non_finite: head.non_finite,
-            output_files: head
-                .files
-                .into_iter()
-                .map(|(pointer, name)| OutputFile { pointer, name })
-                .collect(),
-        },
+        Ok(()) => End::Result { json, non_finite: head.non_finite },
         Err(message) => failed(FailureKind::InvalidOutput, message),
     }
 }

@@ -188,7 +188,7 @@ async fn run(
     let limits = limits(worker, work);
     let assignment = Assignment {
         input_files: inputs.as_ref().map(|folder| folder.path().to_owned()),
-        ..Assignment::new(job(work.inputs.clone()), code, limits)
+        ..Assignment::new(Job::Calculate { inputs: work.inputs.clone() }, code, limits)
     };
     let prepared_in = began.elapsed();
     let mut running = start.ready.assign(assignment);
@@ -221,12 +221,6 @@ fn forward(worker: &Worker, work: &Work, event: Event) {
             engine.progress(&work.lease, Progress { step, total, message });
         }
     }
-}
-
-/// The calculation. Files that it names in its result are named by their path
-/// below the outputs folder; the engine knows their references.
-pub(crate) fn job(inputs: bytes::Bytes) -> Job {
-    Job::Calculate { inputs, file_outputs: Vec::new(), reference_prefix: String::new() }
 }
 
 fn limits(worker: &Worker, work: &Work) -> Limits {

@@ -96,7 +96,7 @@ async fn run_one(
         wall: Duration::from_secs(runtime.timeout_s.into()),
         ..Limits::default()
     };
-    let job = crate::run::job(inputs.json.into_owned().into());
+    let job = sandbox::Job::Calculate { inputs: inputs.json.into_owned().into() };
     let outcome = start.ready.assign(Assignment::new(job, code, limits)).outcome().await;
     let measured = Measured {
         execution_ms: outcome.measured.wall.as_secs_f64() * 1e3,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::live::BUFFER;
-use broker::{Ended, Error, Handle, InProcess, LiveEvent, Queued, Received, Settings, Topic, Want};
+use broker::{Error, Handle, InProcess, LiveEvent, Queued, Received, Settings, Topic, Want};
 use domain::Timestamp;
 use domain::clock::Manual;
 use domain::task::State;
@@ -46,9 +46,8 @@ contract! { in_process:
     work_that_came_before_the_wait_ends_it,
     every_worker_is_woken_for_room_and_for_work,
     an_end_between_registering_and_waiting_is_not_missed,
-    the_record_of_a_task_reaches_all_who_wait,
+    the_end_of_a_task_reaches_all_who_wait,
     a_wait_goes_on_after_a_timeout,
-    a_request_to_cancel_reaches_the_worker_that_listens,
     watchers_get_the_events_of_their_topic_in_order,
     a_company_is_watched_whole_and_alone,
     a_slow_reader_is_told_that_it_missed_events,
@@ -151,21 +150,18 @@ mod laws {
         let Fixture { broker, .. } = new(10);
         let mut end = broker.wait_ended(task_id(1));
         assert!(end.told_already().is_none());
-        broker.ended(task_id(2), Ended { state: State::Failed, record: None });
-        broker.ended(task_id(1), Ended { state: State::Completed, record: None });
+        broker.ended(task_id(2), State::Failed);
+        broker.ended(task_id(1), State::Completed);
         let ended = timeout(SOON, end.told()).await.unwrap().unwrap();
-        assert_eq!(ended.state, State::Completed);
+        assert_eq!(ended, State::Completed);
     }
 
-    pub(super) async fn the_record_of_a_task_reaches_all_who_wait(new: New) {
+    pub(super) async fn the_end_of_a_task_reaches_all_who_wait(new: New) {
         let Fixture { broker, .. } = new(10);
         let mut waiting: Vec<_> = (0..3).map(|_| broker.wait_ended(task_id(1))).collect();
-        let record = Some(Arc::new("the task".to_owned()) as _);
-        broker.ended(task_id(1), Ended { state: State::Completed, record });
+        broker.ended(task_id(1), State::Completed);
         for end in &mut waiting {
-            let ended = timeout(SOON, end.told()).await.unwrap().unwrap();
-            let record = ended.record.unwrap().downcast::<String>().unwrap();
-            assert_eq!(*record, "the task");
+            assert_eq!(timeout(SOON, end.told()).await.unwrap(), Some(State::Completed));
         }
     }
 
@@ -173,18 +169,8 @@ mod laws {
         let Fixture { broker, .. } = new(10);
         let mut end = broker.wait_ended(task_id(1));
         assert!(timeout(Duration::ZERO, end.told()).await.is_err());
-        broker.ended(task_id(1), Ended { state: State::Cancelled, record: None });
-        assert_eq!(timeout(SOON, end.told()).await.unwrap().unwrap().state, State::Cancelled);
-    }
-
-    pub(super) async fn a_request_to_cancel_reaches_the_worker_that_listens(new: New) {
-        let Fixture { broker, .. } = new(10);
-        assert!(!broker.request_cancel(task_id(1)));
-        let mut cancelled = broker.cancellations(task_id(1));
-        assert!(broker.request_cancel(task_id(1)));
-        timeout(SOON, cancelled.told()).await.unwrap().unwrap();
-        drop(broker.cancellations(task_id(1)));
-        assert!(!broker.request_cancel(task_id(1)));
+        broker.ended(task_id(1), State::Cancelled);
+        assert_eq!(timeout(SOON, end.told()).await.unwrap(), Some(State::Cancelled));
     }
 
     pub(super) async fn watchers_get_the_events_of_their_topic_in_order(new: New) {

@@ -43,6 +43,7 @@ async fn inputs_and_timeouts_beyond_the_bounds_are_refused() {
             inputs: "{}".into(),
             priority: Default::default(),
             timeout_s: Some(timeout),
+            waits: false,
         };
         let reference = "echo".parse().unwrap();
         let refused = world.engine.submit(&world.admin, &reference, submission).await.unwrap_err();

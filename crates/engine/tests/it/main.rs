@@ -7,5 +7,6 @@ mod attempts;
 mod bounds;
 mod life;
 mod tenants;
+mod unwritten;
 mod watching;
 mod world;

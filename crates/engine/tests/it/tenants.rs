@@ -78,6 +78,7 @@ async fn functions_and_deployments_of_another_company_are_not_there() {
             inputs: "{}".into(),
             priority: Default::default(),
             timeout_s: None,
+            waits: false,
         };
         missing(engine.submit(&other, &reference, submission).await, "submit");
     }

@@ -63,6 +63,14 @@ impl World {
         Self { engine, worker: WorkerId::new(), ..self }
     }
 
+    /// The database opened anew after its server closed it.
+    pub(crate) fn after_a_restart(self) -> Self {
+        let path = self.folder.path().join("mecapy.db");
+        let clock = Arc::new(self.clock.clone());
+        let store = sqlite::open(&path, clock, sqlite::Options::default()).unwrap();
+        Self { store, ..self }.after_a_crash()
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
@@ -96,12 +104,44 @@ impl World {
     }
 
     pub(crate) async fn submit(&self, who: &Principal, inputs: &str) -> Result<Submitted, Error> {
+        self.submit_and(who, inputs, false).await
+    }
+
+    /// Submits for a caller who hears nothing before the end.
+    pub(crate) async fn submit_and_wait(&self, inputs: &str) -> Submitted {
+        self.submit_and(&self.admin, inputs, true).await.unwrap()
+    }
+
+    async fn submit_and(
+        &self,
+        who: &Principal,
+        inputs: &str,
+        waits: bool,
+    ) -> Result<Submitted, Error> {
         let submission = Submission {
             inputs: Bytes::copy_from_slice(inputs.as_bytes()),
             priority: Priority::default(),
             timeout_s: None,
+            waits,
         };
         self.engine.submit(who, &"echo".parse().unwrap(), submission).await
+    }
+
+    /// The task as the database has it.
+    pub(crate) async fn stored(&self, task: TaskId) -> Option<store::tasks::Task> {
+        self.store.task(self.admin.company, task).await.unwrap()
+    }
+
+    /// The kinds of the task's durable events, in order.
+    pub(crate) async fn events(&self, task: TaskId) -> Vec<&'static str> {
+        let company = self.admin.company;
+        let events = self.store.events_after(company, Some(task.0), 0, 100).await.unwrap();
+        events.iter().map(|event| event.kind.as_str()).collect()
+    }
+
+    /// Ends the database under the engine, as a full disk would.
+    pub(crate) async fn break_the_database(&self) {
+        self.store.close().await;
     }
 
     /// Submits a task of the administrator that has to wait.

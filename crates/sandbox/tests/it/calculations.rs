@@ -56,8 +56,11 @@ async fn logs_and_progress_stream_and_what_is_cut_is_counted() {
     let handler = "import sys, mecapy_runtime as mecapy\ndef calculate(inputs):\n    print('to out')\n    print('to err', file=sys.stderr)\n    mecapy.progress(2, 5, 'half')\n    print('y' * 100)\n    return {}\n";
     let ready = bench.template.prepare().await.unwrap();
     let limits = Limits { log_bytes: 30, ..limits() };
-    let mut running =
-        ready.assign(Assignment::new(Job::calculate("{}".into()), bench.code(handler), limits));
+    let mut running = ready.assign(Assignment::new(
+        Job::Calculate { inputs: "{}".into() },
+        bench.code(handler),
+        limits,
+    ));
     let mut events = running.events().unwrap();
     assert!(running.events().is_none());
     result(running.outcome().await);
@@ -165,7 +168,7 @@ async fn a_run_has_just_its_five_files_and_the_listed_environment() {
     let outcome = bench.run_within(handler, "{}", limits).await;
     assert_eq!(
         result(outcome),
-        r#"{"fds":[0,1,2,3,4],"more":0,"env":["HOME","LANG","MECAPY_OUTPUTS","MKL_NUM_THREADS","MPLBACKEND","MPLCONFIGDIR","NUMEXPR_NUM_THREADS","OMP_NUM_THREADS","OPENBLAS_NUM_THREADS","OPENBLAS_THREAD_TIMEOUT","PATH","TMPDIR"],"ids":[1000,1000,1]}"#
+        r#"{"fds":[0,1,2,3,4],"more":0,"env":["HOME","LANG","LD_BIND_NOW","MECAPY_OUTPUTS","MKL_NUM_THREADS","MPLBACKEND","MPLCONFIGDIR","NUMEXPR_NUM_THREADS","OMP_NUM_THREADS","OPENBLAS_NUM_THREADS","OPENBLAS_THREAD_TIMEOUT","PATH","TMPDIR"],"ids":[1000,1000,1]}"#
     );
     bench.still_sound().await;
 }

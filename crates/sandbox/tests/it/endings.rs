@@ -82,7 +82,8 @@ async fn a_flood_of_output_is_cut_and_does_not_stop_the_result() {
     let bench = Bench::new().await;
     let handler = "import sys\ndef calculate(inputs):\n    for _ in range(300):\n        sys.stdout.write('x' * 100000)\n    return 'done'\n";
     let ready = bench.template.prepare().await.unwrap();
-    let assignment = Assignment::new(Job::calculate("{}".into()), bench.code(handler), limits());
+    let assignment =
+        Assignment::new(Job::Calculate { inputs: "{}".into() }, bench.code(handler), limits());
     let outcome = ready.assign(assignment).outcome().await;
     assert!(
         matches!(&outcome.end, End::Result { json, .. } if &json[..] == b"\"done\""),
@@ -122,7 +123,11 @@ async fn a_run_can_be_cancelled_and_dropped_at_any_time() {
         "import time\ndef calculate(inputs):\n    print('up', flush=True)\n    time.sleep(60)\n";
     let start = async || {
         let ready = bench.template.prepare().await.unwrap();
-        ready.assign(Assignment::new(Job::calculate("{}".into()), bench.code(handler), limits()))
+        ready.assign(Assignment::new(
+            Job::Calculate { inputs: "{}".into() },
+            bench.code(handler),
+            limits(),
+        ))
     };
     let mut running = start().await;
     let (killer, mut events) = (running.killer(), running.events().unwrap());

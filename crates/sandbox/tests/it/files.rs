@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use sandbox::{Assignment, End, FailureKind, Job, Limits, Outcome, OutputFile, OutputsError};
+use sandbox::{Assignment, End, FailureKind, Job, Limits, Outcome, OutputsError};
 
 use crate::harness::{Bench, exception, limits, readable_folder, result};
 
@@ -20,24 +20,17 @@ async fn input_files_are_read_only_and_outputs_become_files_of_the_host() {
         \x20   open(out + '/sub/a.txt', 'w').write(text)\n\
         \x20   open(out + '/b.txt', 'w').write('b')\n\
         \x20   return {'refused': refused, 'plot': out + '/b.txt', 'table': pathlib.Path(out, 'sub/a.txt'), 'other': out + '/b.txt'}\n";
-    let job = Job::Calculate {
-        inputs: r#"{"file":"/inputs/loads.csv"}"#.into(),
-        file_outputs: vec!["/plot".into(), "/missing/x".into()],
-        reference_prefix: "artifact:".into(),
-    };
+    let job = Job::Calculate { inputs: r#"{"file":"/inputs/loads.csv"}"#.into() };
     let assignment = Assignment {
         input_files: Some(inputs.path().into()),
         ..Assignment::new(job, bench.code(handler), limits())
     };
     let outcome = bench.template.prepare().await.unwrap().assign(assignment).outcome().await;
-    let End::Result { json, output_files, .. } = &outcome.end else { panic!("{outcome:?}") };
+    let End::Result { json, .. } = &outcome.end else { panic!("{outcome:?}") };
     assert_eq!(
         String::from_utf8_lossy(json),
-        r#"{"refused":30,"plot":"artifact:b.txt","table":"artifact:sub/a.txt","other":"/outputs/b.txt"}"#
+        r#"{"refused":30,"plot":"/outputs/b.txt","table":"/outputs/sub/a.txt","other":"/outputs/b.txt"}"#
     );
-    let named =
-        |pointer: &str, name: &str| OutputFile { pointer: pointer.into(), name: name.into() };
-    assert_eq!(output_files[..], [named("/plot", "b.txt"), named("", "sub/a.txt")]);
     let listed: Vec<_> =
         outcome.outputs.list().unwrap().into_iter().map(|f| (f.name, f.bytes)).collect();
     assert_eq!(listed, [("b.txt".to_owned(), 1), ("sub/a.txt".to_owned(), 5)]);

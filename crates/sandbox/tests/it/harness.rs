@@ -57,7 +57,7 @@ impl Bench {
         inputs: &str,
         limits: Limits,
     ) -> Outcome {
-        let job = Job::calculate(inputs.as_bytes().to_vec().into());
+        let job = Job::Calculate { inputs: inputs.as_bytes().to_vec().into() };
         ready.assign(Assignment::new(job, self.code(handler), limits)).outcome().await
     }
 

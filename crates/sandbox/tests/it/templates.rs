@@ -60,7 +60,7 @@ async fn a_stopped_template_lets_assigned_runs_finish() {
     let ready = bench.template.prepare().await.unwrap();
     let waiting = bench.template.prepare().await.unwrap();
     let handler = "import time\ndef calculate(inputs):\n    print('up', flush=True)\n    time.sleep(0.3)\n    return 'done'\n";
-    let job = sandbox::Job::calculate("{}".into());
+    let job = sandbox::Job::Calculate { inputs: "{}".into() };
     let mut running =
         ready.assign(sandbox::Assignment::new(job, bench.code(handler), crate::harness::limits()));
     let mut events = running.events().unwrap();

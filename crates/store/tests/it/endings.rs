@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::task::{ErrorKind, Progress, State, TaskError};
 use domain::{Fault, LeaseToken, Text, WorkerId};
-use store::tasks::{Claim, Finished, Lease, Outcome, ResultRef};
+use store::tasks::{Artifact, Claim, Finished, Lease, Outcome, ResultRef};
 
 use crate::world::{LEASE, World, claim, completed, digest, ending, new};
 
@@ -12,6 +12,7 @@ on_every_backend! {
     a_result_is_stored_as_it_came,
     a_large_result_is_a_reference,
     a_failure_keeps_its_typed_error,
+    a_task_may_be_accepted_as_it_ended,
     of_many_finishes_exactly_one_is_stored,
     a_finish_with_another_token_or_attempt_is_fenced,
     a_lease_that_ran_out_still_holds_until_it_is_reaped,
@@ -55,6 +56,42 @@ async fn a_result_is_stored_as_it_came(world: World) {
     assert_eq!((task.progress, task.measured), (given.progress, Some(given.measured)));
     let runs = world.store.recent_durations_ms(tenant.company, tenant.version.id, 5).await;
     assert_eq!(runs.unwrap(), [0.1 + 0.2]);
+}
+
+async fn a_task_may_be_accepted_as_it_ended(world: World) {
+    let tenant = world.tenant("acme").await;
+    let mut task = world.task(&tenant);
+    let (claim, begun) = (claim(1), world.now());
+    world.pass(Duration::from_secs(2));
+    let given = ending(Outcome::Failed(broken()));
+    task.state = State::Failed;
+    task.attempt = 1;
+    task.worker = Some(claim.worker);
+    task.started_at = Some(begun);
+    task.completed_at = Some(world.now());
+    task.error = Some(broken());
+    task.measured = Some(given.measured);
+    let artifact = Artifact {
+        id: domain::ArtifactId::new(),
+        name: "plot.png".to_owned(),
+        media_type: "image/png".to_owned(),
+        bytes: 3,
+        digest: digest(9),
+    };
+    let mut accepted = new(task.clone(), Some(claim));
+    accepted.artifacts.push(artifact.clone());
+    world.store.submit(accepted).await.unwrap();
+    assert_eq!(world.read(&tenant, task.id).await, task);
+    let artifacts = world.store.artifacts(tenant.company, task.id).await.unwrap();
+    assert_eq!(artifacts, [artifact]);
+    let told = world.told(&tenant, task.id.0).await;
+    assert_eq!(told, ["task.queued", "task.running", "task.failed"]);
+    // Its attempt is over: nobody can end it again, and nobody takes it back.
+    let lease = Lease { company: tenant.company, task: task.id, attempt: 1, token: claim.token };
+    let again = world.store.finish(lease, completed("{}")).await.unwrap();
+    assert_eq!(again, Finished::Fenced);
+    world.pass(LEASE * 2);
+    assert!(world.store.reap(100).await.unwrap().is_empty());
 }
 
 async fn a_large_result_is_a_reference(world: World) {
