@@ -2,7 +2,7 @@
 
 use sandbox::{Error, Interpreter, Sandbox, Settings, TemplateLimits, TemplateSpec};
 
-use crate::harness::{Bench, interpreters, readable_folder};
+use crate::harness::{Bench, interpreters, limits, readable_folder, result};
 
 fn spec_with(packages: &std::path::Path, preload: &[&str]) -> TemplateSpec {
     let mut spec = TemplateSpec::new(interpreters().pop().unwrap());
@@ -155,4 +155,44 @@ async fn when_the_launcher_is_killed_every_sandbox_ends_and_the_next_start_sweep
     let next = Sandbox::start(settings).await.unwrap();
     next.shutdown().await;
     assert!(crate::harness::leftovers(&instance).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settled_template_gives_the_same_runs_on_every_interpreter() {
+    // Fills and frees the interpreter's own memory and libc's, more than the
+    // template has of either, and looks at what the platform does to objects.
+    let churn = "import decimal, gc, json\n\
+        def calculate(inputs):\n\
+        \x20   for _ in range(3):\n\
+        \x20       many = [[str(i), (i, float(i))] for i in range(150000)]\n\
+        \x20       large = [bytes(300000 + i) for i in range(40)]\n\
+        \x20       del many, large\n\
+        \x20       gc.collect()\n\
+        \x20   return {'dumps': json.dumps({'a': [1, None]}), 'third': str(decimal.Decimal(1) / 3)[:6],\n\
+        \x20           'frozen': gc.get_freeze_count() > 1000, 'garbage': len(gc.garbage), 'cycle': cycle(gc)}\n\
+        def cycle(gc):\n\
+        \x20   class Node: pass\n\
+        \x20   node = Node(); node.self = node; del node\n\
+        \x20   return gc.collect() > 0\n";
+    for interpreter in interpreters() {
+        let version = interpreter.python_version.clone();
+        let mut spec = TemplateSpec::new(interpreter);
+        spec.preload = ["decimal", "json", "xml.etree.ElementTree"].map(str::to_owned).to_vec();
+        let bench = Bench::with(spec).await;
+        let before = bench.template.prepare().await.unwrap();
+        bench.template.settle().await.unwrap();
+        // More can be imported after, and it can settle again.
+        bench.template.preload(&["fractions".to_owned()]).await.unwrap();
+        bench.template.settle().await.unwrap();
+        let after = bench.template.prepare().await.unwrap();
+        for ready in [after, before] {
+            let outcome = bench.run_on(ready, churn, "{}", limits()).await;
+            assert_eq!(
+                result(outcome),
+                r#"{"dumps":"{\"a\": [1, null]}","third":"0.3333","frozen":true,"garbage":0,"cycle":true}"#,
+                "{version}"
+            );
+        }
+        bench.still_sound().await;
+    }
 }
