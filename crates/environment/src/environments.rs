@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use domain::manifest::{BaseImage, PythonVersion};
-use domain::{Clock, Digest, Timestamp};
+use domain::{Clock, Digest, Fault, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::advisories::Advisories;
 use crate::base;
 use crate::build::Build;
 use crate::bytecode::CompileBytecode;
@@ -44,6 +45,7 @@ struct Inner {
     builders: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
     slots: Semaphore,
     locks: Mutex<HashMap<Request, (Timestamp, Lock)>>,
+    advisories: Option<Advisories>,
 }
 
 impl Environments {
@@ -52,18 +54,25 @@ impl Environments {
     ///
     /// # Errors
     /// [`Error::NoUv`] or [`Error::BadUv`]; [`Error::Io`] where the folder
-    /// can't be used. Missing interpreters are no error yet.
+    /// can't be used; [`Error::Advisories`] where those can't be. Missing interpreters are no error yet.
     pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let places = Places { root: settings.root.clone() };
         places.prepare()?;
         let cache = &settings.cache;
         std::fs::create_dir_all(cache).map_err(Error::io("make the folder", cache))?;
         garbage::sweep(&places, &*clock).map_err(Error::io("clean", &places.root))?;
-        let (uv, interpreters) = tokio::join!(
+        let advisories = async {
+            match &settings.advisories {
+                Some(path) => Advisories::open(path.clone()).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (uv, interpreters, advisories) = tokio::join!(
             Uv::find(&settings.uv, &settings.index, cache),
-            Interpreters::discover(&settings.pythons)
+            Interpreters::discover(&settings.pythons),
+            advisories
         );
-        let uv = uv?;
+        let (uv, advisories) = (uv?, advisories?);
         cache::remove_leftovers(&uv, &places.scratch()).await;
         Ok(Self(Arc::new(Inner {
             uv,
@@ -74,6 +83,7 @@ impl Environments {
             clock,
             builders: Mutex::default(),
             locks: Mutex::default(),
+            advisories,
         })))
     }
 
@@ -132,6 +142,15 @@ impl Environments {
 
     fn locks(&self) -> std::sync::MutexGuard<'_, HashMap<Request, (Timestamp, Lock)>> {
         self.0.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A warning for each vulnerability that the operator's advisories know of
+    /// the lock's packages; none where there are no advisories.
+    pub async fn known_vulnerabilities(&self, lock: &Lock) -> Vec<Fault> {
+        match &self.0.advisories {
+            Some(advisories) => advisories.warnings(&lock.packages).await,
+            None => Vec::new(),
+        }
     }
 
     async fn lock_base(

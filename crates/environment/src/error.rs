@@ -9,6 +9,8 @@ use std::time::Duration;
 use domain::manifest::PythonVersion;
 use domain::{Fault, Text};
 
+use crate::advisories::Unusable;
+
 /// What can go wrong around environments.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -114,6 +116,14 @@ pub enum Error {
     /// `uv` failed in a way that is not known.
     #[error("uv failed: {0}")]
     Uv(String),
+    /// The operator's advisories can't be used.
+    #[error("{}", unusable.text(path).en)]
+    Advisories {
+        /// The folder or ZIP that the operator named.
+        path: PathBuf,
+        /// What is wrong with it.
+        unusable: Unusable,
+    },
     /// No Python can be fetched without a mirror.
     #[error("no mirror for interpreters is set, so none is fetched; set one or install Python")]
     NoMirror,
@@ -253,6 +263,7 @@ impl Error {
             Self::TimedOut { .. } => "environment_timed_out",
             Self::NoUv { .. } | Self::BadUv { .. } => "environment_no_uv",
             Self::NoPython { .. } | Self::OtherPython { .. } => "environment_no_python",
+            Self::Advisories { .. } => "environment_advisories",
             Self::NoMirror => "environment_no_mirror",
             Self::Index { .. } => "environment_index",
             Self::HashMismatch { .. } => "environment_hash_mismatch",
@@ -317,6 +328,7 @@ impl Error {
                 format!("le bytecode n'a pas pu être compilé dans le bac à sable : {reason}")
             }
             Self::Uv(reason) => format!("uv a échoué : {reason}"),
+            Self::Advisories { path, unusable } => unusable.text(path).fr,
             Self::NoMirror => "aucun miroir d'interpréteurs n'est réglé, aucun n'est donc \
                                téléchargé ; réglez-en un ou installez Python"
                 .to_owned(),

@@ -11,6 +11,7 @@
 //! bytecode is compiled by whoever implements [`CompileBytecode`] in a
 //! sandbox.
 
+mod advisories;
 mod base;
 mod build;
 mod bytecode;
@@ -28,6 +29,7 @@ mod resolve;
 pub mod settings;
 mod uv;
 
+pub use advisories::Unusable;
 pub use bytecode::{CompileBytecode, WithoutBytecode};
 pub use disk::{Description, Environment};
 pub use environments::Environments;

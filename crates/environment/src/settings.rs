@@ -26,6 +26,9 @@ pub struct Settings {
     /// How long the lock of the same request is answered from memory. New
     /// releases on the index are seen after this at the latest.
     pub lock_ttl: Duration,
+    /// Folder or ZIP of advisories in the OSV format, against which locks are
+    /// checked; no check where absent.
+    pub advisories: Option<PathBuf>,
 }
 
 impl Settings {
@@ -41,6 +44,7 @@ impl Settings {
             index: Index::default(),
             limits: Limits::default(),
             lock_ttl: Duration::from_secs(600),
+            advisories: None,
         }
     }
 }
