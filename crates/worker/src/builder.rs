@@ -162,12 +162,14 @@ impl Builder for SandboxBuilder {
         };
         let lock = self.environments.lock(&request, &log).await.map_err(|error| faults(&error))?;
         self.build(&lock, &log).await.map_err(|error| faults(&error))?;
+        let warnings = self.environments.known_vulnerabilities(&lock).await;
         Ok(Built {
             digest: lock.digest,
             python: lock.minor,
             python_full: lock.python.version.clone(),
             lock: serde_json::to_string(&lock).expect("a lock has a JSON form"),
             shared: lock.base_only,
+            warnings,
         })
     }
 

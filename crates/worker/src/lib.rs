@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::SandboxBuilder;
 pub use settings::Settings;
-pub use standalone::{Tested, run_test_cases};
+pub use standalone::{Tested, TestedArchive, run_test_cases};
 
 use crate::run::Control;
 use crate::slots::Slots;

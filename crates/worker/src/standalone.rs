@@ -36,30 +36,40 @@ impl Tested {
     }
 }
 
+/// What came of an archive's test cases.
+#[derive(Debug)]
+pub struct TestedArchive {
+    /// What there is to know of its packages.
+    pub warnings: Vec<Fault>,
+    /// The test cases, in the manifest's order.
+    pub cases: Vec<Tested>,
+}
+
 /// Builds the environment of an archive and runs its test cases, each in a
 /// fresh process under the limits of the manifest.
 pub async fn run_test_cases(
     builder: &SandboxBuilder,
     package: &Package,
     log: BuildLog,
-) -> Result<Vec<Tested>, Vec<Fault>> {
+) -> Result<TestedArchive, Vec<Fault>> {
     let wanted = EnvironmentWanted {
         python: package.manifest.runtime.python_version,
         base_image: package.manifest.runtime.base_image,
         requirements: package.manifest.requirements.clone(),
     };
-    let built = builder.environment(wanted, log).await?;
+    let mut built = builder.environment(wanted, log).await?;
+    let warnings = std::mem::take(&mut built.warnings);
     let version = unpublished(package, built);
     let files: Vec<_> =
         package.files.iter().map(|file| (file.path.as_str(), file.content.as_slice())).collect();
     let archive = package::zip(&files).map_err(|error| vec![broken(&error.to_string())])?;
     let archive = Bytes::from(archive);
     builder.prepare(&version, archive.clone()).await?;
-    let mut tested = Vec::with_capacity(package.manifest.test_cases.len());
+    let mut cases = Vec::with_capacity(package.manifest.test_cases.len());
     for (index, case) in package.manifest.test_cases.iter().enumerate() {
-        tested.push(run_one(builder, package, &version, &archive, index + 1, case).await?);
+        cases.push(run_one(builder, package, &version, &archive, index + 1, case).await?);
     }
-    Ok(tested)
+    Ok(TestedArchive { warnings, cases })
 }
 
 async fn run_one(

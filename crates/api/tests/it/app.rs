@@ -37,6 +37,7 @@ impl Builder for Ready {
             python_full: "3.12.1".to_owned(),
             lock: String::new(),
             shared: true,
+            warnings: Vec::new(),
         })
     }
 

@@ -64,6 +64,8 @@ pub struct Built {
     pub lock: String,
     /// Whether it holds nothing but its base image's packages.
     pub shared: bool,
+    /// What its author should know of its packages.
+    pub warnings: Vec<Fault>,
 }
 
 impl Engine {

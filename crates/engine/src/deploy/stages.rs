@@ -120,7 +120,8 @@ impl Engine {
             broker.publish(topic, broker::LiveEvent { kind, data, seq: None });
         });
         let built = self.builder.environment(wanted, log).await;
-        self.leave(deployment, name, entered, built.as_ref().err()).await?;
+        let faults = built.as_ref().map_or_else(|faults| faults, |built| &built.warnings);
+        self.leave(deployment, name, entered, Some(faults)).await?;
         built.map_err(Stopped::Refused)
     }
 
@@ -187,6 +188,7 @@ fn version(deployment: &Deployment, package: &package::Package, built: Built) ->
             .iter()
             .filter(|fault| fault.severity == Severity::Warning)
             .cloned()
+            .chain(built.warnings)
             .collect(),
         deployment: deployment.id,
         created_by: deployment.user,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Clock, Fault, Text, clock};
 use package::Package;
 use serde_json::json;
-use worker::{SandboxBuilder, Tested};
+use worker::{SandboxBuilder, Tested, TestedArchive};
 
 use crate::console::{Console, duration};
 use crate::exit::Exit;
@@ -38,7 +38,7 @@ pub fn test_archive(
 async fn run(
     settings: &Settings,
     package: &Package,
-) -> anyhow::Result<Result<Vec<Tested>, Vec<Fault>>> {
+) -> anyhow::Result<Result<TestedArchive, Vec<Fault>>> {
     let clock: Arc<dyn Clock> = Arc::new(clock::System);
     // Environments are shared with a server that may run beside: their folder
     // is made for that. Everything else is this process's own.
@@ -66,14 +66,16 @@ fn report_faults(console: Console, faults: &[Fault]) -> Exit {
     Exit::Failed
 }
 
-fn report(console: Console, package: &Package, tested: &[Tested], has_tests: bool) -> Exit {
+fn report(console: Console, package: &Package, tested: &TestedArchive, has_tests: bool) -> Exit {
+    let warnings: Vec<&Fault> = package.warnings.iter().chain(&tested.warnings).collect();
+    let tested = &tested.cases;
     let passed = tested.iter().filter(|case| case.passed()).count();
     let all = passed == tested.len();
     if console.json {
         let cases: Vec<_> = tested.iter().map(case_json).collect();
-        console.value(&json!({ "passed": all, "warnings": package.warnings, "cases": cases }));
+        console.value(&json!({ "passed": all, "warnings": warnings, "cases": cases }));
     } else {
-        for warning in &package.warnings {
+        for warning in warnings {
             console.say(console.fault(warning));
         }
         for case in tested {
