@@ -58,7 +58,12 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::new(Exit::Failed, Text::same(format!("{error:#}")))
+        // What an operator has to mend is known in both languages.
+        let text = match error.downcast_ref::<environment::Error>() {
+            Some(known) => known.text(),
+            None => Text::same(format!("{error:#}")),
+        };
+        Self::new(Exit::Failed, text)
     }
 }
 

@@ -37,6 +37,7 @@ fn environments(settings: &Settings) -> environment::Settings {
             offline: python.offline,
             ..Index::default()
         },
+        advisories: settings.advisories.clone(),
         ..base
     }
 }

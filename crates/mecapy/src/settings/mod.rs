@@ -50,6 +50,9 @@ pub struct Settings {
     pub database: PathBuf,
     /// How strictly archives are checked: `deny-list`, `allow-list` or `off`.
     pub static_check: String,
+    /// The folder or ZIP of advisories that locked packages are checked
+    /// against; `None` for no check.
+    pub advisories: Option<PathBuf>,
     /// Where interpreters and packages come from.
     pub python: Python,
     /// Calculations that run at the same time; `None` for one per core and
