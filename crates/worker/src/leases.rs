@@ -12,7 +12,8 @@ pub(crate) async fn renew(worker: Worker) {
     let inner = &worker.0;
     let every = inner.engine.renewal_interval();
     loop {
-        let began = inner.began.notified();
+        // Made before the look, so that nothing in between is missed.
+        let (began, ended) = (inner.began.notified(), inner.ended.notified());
         let idle = worker.lock().is_empty();
         if idle {
             if inner.draining.is_cancelled() {
@@ -24,10 +25,14 @@ pub(crate) async fn renew(worker: Worker) {
             }
             continue;
         }
+        let drained = async {
+            inner.draining.cancelled().await;
+            ended.await;
+        };
         tokio::select! {
             () = tokio::time::sleep(every) => {}
             // While it drains, the last run's end must not be slept through.
-            () = drained(&worker) => continue,
+            () = drained => continue,
         }
         // A claim that is still being written is no lost one.
         let leases: Vec<_> = worker
@@ -51,9 +56,4 @@ pub(crate) async fn renew(worker: Worker) {
             Err(error) => tracing::error!("leases can't be renewed: {error}"),
         }
     }
-}
-
-async fn drained(worker: &Worker) {
-    worker.0.draining.cancelled().await;
-    let _ = tokio::time::timeout(Duration::from_secs(1), worker.0.slots.all_free()).await;
 }

@@ -51,6 +51,8 @@ struct Inner {
     /// Woken when the first run begins, so that leases are renewed only while
     /// there are any.
     began: tokio::sync::Notify,
+    /// Tells that a run's ending is stored.
+    ended: tokio::sync::Notify,
     jobs: TaskTracker,
     draining: CancellationToken,
 }
@@ -74,6 +76,7 @@ impl Worker {
             settings,
             running: Mutex::default(),
             began: tokio::sync::Notify::new(),
+            ended: tokio::sync::Notify::new(),
             jobs: TaskTracker::new(),
             draining: CancellationToken::new(),
         }));

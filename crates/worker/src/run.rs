@@ -110,6 +110,7 @@ async fn attempt(worker: Worker, slot: Taken, work: Work, control: Control) {
     drop(slot);
     let finished = worker.0.engine.finish(work, report).await;
     worker.lock().remove(&id);
+    worker.0.ended.notify_waiters();
     if let Err(error) = finished {
         // The lease runs out, and the reaper takes the task over.
         tracing::error!(task.id = %id, "an ended run can't be stored: {error}");

@@ -160,10 +160,14 @@ impl Templates {
         let (templates, warm) = (self.clone(), warm.clone());
         self.0.jobs.spawn(async move {
             templates.await_pause(&warm).await;
-            if warm.may_settle() {
+            let settles = warm.may_settle();
+            if settles {
                 warm.settle().await;
             }
             templates.fill(&warm).await;
+            if settles {
+                warm.measure();
+            }
             warm.refilling.store(false, Ordering::Release);
         });
     }
