@@ -84,31 +84,29 @@ impl Inner {
     /// none.
     fn current(&self) -> Arc<Index> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = loaded.stamp;
-        let read = Source::look(&self.path, &self.bounds).and_then(|source| {
-            if known == Some(source.stamp) {
-                return Ok(None);
-            }
-            // Noted before the attempt, so that a broken copy is read once.
-            loaded.stamp = Some(source.stamp);
-            load(&self.path, &source, &self.bounds).map(Some)
-        });
-        match read {
-            Ok(None) => {}
-            Ok(Some(index)) => loaded.index = Arc::new(index),
+        let source = match Source::look(&self.path, &self.bounds) {
+            Ok(source) => source,
             Err(unusable) => {
-                let gone = matches!(unusable, Unusable::Unreadable(_));
-                if gone {
-                    loaded.stamp = None;
+                // It is looked for at each check, and missed once.
+                if loaded.stamp.take().is_some() {
+                    self.say_that_it_cant_be_used(&unusable);
                 }
-                // What is gone is looked for at each check, and told once.
-                if !gone || known.is_some() {
-                    let reason = unusable.text(&self.path).en;
-                    tracing::error!("{reason}; the advisories read before go on to count");
-                }
+                return loaded.index.clone();
+            }
+        };
+        // Noted before the attempt, so that a broken copy is read once.
+        if loaded.stamp.replace(source.stamp) != Some(source.stamp) {
+            match load(&self.path, &source, &self.bounds) {
+                Ok(index) => loaded.index = Arc::new(index),
+                Err(unusable) => self.say_that_it_cant_be_used(&unusable),
             }
         }
         loaded.index.clone()
+    }
+
+    fn say_that_it_cant_be_used(&self, unusable: &Unusable) {
+        let reason = unusable.text(&self.path).en;
+        tracing::error!("{reason}; the advisories read before go on to count");
     }
 }
 

@@ -109,8 +109,9 @@ fn walk(
     let mut seen = 0;
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(root.join(&folder)).map_err(Unusable::Unreadable)? {
-            let entry = entry.map_err(Unusable::Unreadable)?;
+        let unreadable = |error: io::Error| within(&folder, error);
+        for entry in std::fs::read_dir(root.join(&folder)).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
             seen += 1;
             if seen > bounds.files {
                 return Err(Unusable::TooManyFiles { limit: bounds.files });
@@ -125,7 +126,7 @@ fn walk(
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(Unusable::Unreadable(error)),
+                Err(error) => return Err(within(&path, error)),
             };
             if metadata.is_dir() {
                 // A sum, because a folder is listed in no particular order.
@@ -139,6 +140,15 @@ fn walk(
     }
     files.sort();
     Ok(())
+}
+
+/// What can't be read below the folder is named from there.
+pub(super) fn within(below: &Path, error: io::Error) -> Unusable {
+    if below.as_os_str().is_empty() {
+        return Unusable::Unreadable(error);
+    }
+    let named = format!("{}: {error}", below.display());
+    Unusable::Unreadable(io::Error::new(error.kind(), named))
 }
 
 fn stamp_of(path: &Path, metadata: &Metadata) -> u64 {

@@ -227,6 +227,10 @@ async fn what_cant_be_used_says_what_was_expected_and_found_and_what_to_do() {
     );
     assert!(text.fr.contains("aucun ne porte sur un paquet de PyPI"), "{}", text.fr);
 
+    let error = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let text = source::within(Path::new("2024/x"), error).text(&path);
+    assert!(text.en.contains("can't be read (2024/x: permission denied)"), "{}", text.en);
+
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     assert!(refused(&empty).await.en.contains("has 0 files `*.json`"));
