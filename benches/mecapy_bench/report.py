@@ -38,7 +38,7 @@ METHOD = """\
 - All contenders run the same `handler.py` with the same inputs on the same Python interpreter,
   with the same NumPy and SciPy. Times are the client's, from the request to the whole answer.
 - MecaPy's client is one thread of Python on bare sockets with kept-alive connections; each task
-  is durable before and after it ran (`synchronous=FULL`) and runs in a process of its own.
+  is durable before it is answered (`synchronous=FULL`) and runs in a process of its own.
 - (a) Celery: `-O fair`, prefetch multiplier 1, two prefork workers, no events, gossip, mingle or
   heartbeat, hiredis; Redis keeps nothing on disk. `task.delay(inputs).get()` is timed. With 16
   clients, threads and processes were tried; the better one counts.
