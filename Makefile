@@ -28,6 +28,7 @@ test: tools ## Every test, on real parts
 
 check: tools ## Formatting, lints, documentation and checks of the repository
 	$(CARGO) fmt --check
+	rustfmt --check --edition 2024 crates/sandbox/runner/native/*.rs
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --document-private-items
 	$(CARGO) xtask check

@@ -1,5 +1,8 @@
 """Darcy friction factor of turbulent pipe flow, by Colebrook and White."""
 
+# fluids looks for it within the call, which takes 0.2 s in a process that has
+# not got it yet. What the handler imports is warm before the call.
+import scipy.special  # noqa: F401
 from fluids.friction import Colebrook
 
 

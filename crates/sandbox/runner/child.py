@@ -1,4 +1,4 @@
-"""A run: isolates itself after the fork, waits for its one job, reports, ends."""
+"""A run, isolated by the fork loop: waits for its one job, reports, ends."""
 
 import json
 import os

@@ -42,7 +42,11 @@ class ForkLoop:
         self.buffer = (ctypes.c_char * len(buffer)).from_buffer(buffer)
         self.instructions = bytes.fromhex(boot["run_filter"])
         self.filter = _Filter(len(self.instructions) // 8, self.instructions)
-        hooks = (_python.PyOS_BeforeFork, _python.PyOS_AfterFork_Parent, _python.PyOS_AfterFork_Child)
+        hooks = (
+            _python.PyOS_BeforeFork,
+            _python.PyOS_AfterFork_Parent,
+            _python.PyOS_AfterFork_Child,
+        )
         plan = _Plan(
             ctypes.addressof(self.buffer),
             len(buffer),

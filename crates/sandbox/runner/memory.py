@@ -27,7 +27,7 @@ _PYMEM_DOMAIN_RAW = 0
 # the lower half. Before, every object counts; after, the layout is another.
 _HAS_IMMORTALS = (3, 12) <= sys.version_info[:2] <= (3, 13)
 _IMMORTAL = 0xFFFFFFFF
-_ADDRESS_BITS = 47
+_ADDRESS_BITS = 48
 
 
 def gather():
@@ -75,7 +75,8 @@ def make_immortal():
         # The collector tracks no code and doesn't look into it.
         held = [gc.get_referents(*found)]
         held.extend(parts(thing) for thing in found if type(thing) is types.CodeType)
-        found = list({id(thing): thing for some in held for thing in some if id(thing) not in seen}.values())
+        new = {id(thing): thing for some in held for thing in some if id(thing) not in seen}
+        found = list(new.values())
 
 
 def parts(code):

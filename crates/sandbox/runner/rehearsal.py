@@ -14,8 +14,11 @@ from mecapy_runner import calculate, child
 
 # More than any instruction takes to be adapted.
 TIMES = 24
-HANDLER = "def calculate(inputs):\n    return {'same': inputs, 'one': 1.5, 'two': 2, 'text': 'up'}\n"
-INPUTS = b'{"force": 1000.0, "count": 3, "name": "M12", "flag": true, "none": null, "list": [1.5, 2]}'
+HANDLER = """
+def calculate(inputs):
+    return {"same": inputs, "one": 1.5, "two": 2, "text": "up"}
+"""
+INPUTS = b'{"force": 1000.0, "count": 3, "name": "M12", "flag": true, "none": null, "list": [1.5]}'
 BYTECODE = "/tmp/rehearsal.pyc"
 # Above the files that a run has.
 ASIDE_FD = 9

@@ -19,7 +19,15 @@ memory.gather()
 import json  # noqa: E402
 import os  # noqa: E402
 
-from mecapy_runner import blas, bytecode, calculate, child, kernel, rehearsal, unit_tests  # noqa: E402
+from mecapy_runner import (  # noqa: E402
+    blas,
+    bytecode,
+    calculate,
+    child,
+    kernel,
+    rehearsal,
+    unit_tests,
+)
 
 sys.path.remove("/runner")
 

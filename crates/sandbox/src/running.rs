@@ -104,8 +104,12 @@ impl Prepared {
     }
 
     fn peak_bytes(&self) -> u64 {
-        read(&self.peak).and_then(|text| cgroup::memory_peak(&text)).unwrap_or_default()
+        peak_bytes(&self.peak)
     }
+}
+
+fn peak_bytes(file: &std::fs::File) -> u64 {
+    read(file).and_then(|text| cgroup::memory_peak(&text)).unwrap_or_default()
 }
 
 fn read(file: &std::fs::File) -> Option<String> {
@@ -245,7 +249,7 @@ impl Running {
             tokio::select! {
                 biased;
                 frame = prepared.frames.next(), if frames_open => match frame {
-                    Ok(frame) => if let Some(end) = settle(frame, &limits, &self.sink) {
+                    Ok(frame) => if let Some(end) = settle(frame, &limits, &self.sink, &prepared.peak) {
                         return end;
                     },
                     // How the process ended says more, and comes soon.
@@ -265,7 +269,7 @@ impl Running {
                     Some((Reply::Ended { exit, oom_kills, .. }, _)) => {
                         // What it wrote before it died still counts.
                         while frames_open && let Ok(Some(frame)) = prepared.frames.next_now() {
-                            if let Some(end) = settle(frame, &limits, &self.sink) {
+                            if let Some(end) = settle(frame, &limits, &self.sink, &prepared.peak) {
                                 return end;
                             }
                         }
@@ -297,14 +301,19 @@ impl Running {
 }
 
 /// What a frame means for the run; nothing yet when it is progress.
-fn settle(frame: Frame, limits: &crate::run::Limits, sink: &Sink) -> Option<End> {
+fn settle(
+    frame: Frame,
+    limits: &crate::run::Limits,
+    sink: &Sink,
+    peak: &std::fs::File,
+) -> Option<End> {
     match frame {
         Frame::Progress(progress) => {
             sink.progress(progress.step, progress.total, progress.message);
             None
         }
         Frame::Result(head, body) => Some(verdict::of_result(head, body)),
-        Frame::Failure(head) => Some(verdict::of_failure(head, limits)),
+        Frame::Failure(head) => Some(verdict::of_failure(head, limits, peak_bytes(peak))),
     }
 }
 

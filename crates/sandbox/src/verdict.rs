@@ -26,18 +26,19 @@ pub(crate) fn of_result(head: ResultHead, json: Bytes) -> End {
     }
 }
 
-/// What the runner reported.
-pub(crate) fn of_failure(head: FailureHead, limits: &Limits) -> End {
+/// What the runner reported. `peak` is the memory that the kernel counted.
+pub(crate) fn of_failure(head: FailureHead, limits: &Limits, peak: u64) -> End {
     let FailureHead { kind, exception, message, traceback, pointer, limit, measured, .. } = head;
     let kind = match kind.as_str() {
         "output_too_large" => {
             let limit = limit.unwrap_or(limits.result_bytes);
             FailureKind::OutputTooLarge { limit, measured: measured.unwrap_or(limit) }
         }
-        "out_of_memory" => FailureKind::OutOfMemory {
-            limit_bytes: limits.memory_bytes,
-            peak_bytes: limits.memory_bytes,
-        },
+        // Where one allocation is larger than all there is, nothing of it is
+        // ever used, and the peak stays below the limit.
+        "out_of_memory" => {
+            FailureKind::OutOfMemory { limit_bytes: limits.memory_bytes, peak_bytes: peak }
+        }
         // A run can't blame the platform: such tasks are tried again.
         _ => FailureKind::UserError { exception, pointer },
     };

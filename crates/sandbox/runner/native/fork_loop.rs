@@ -116,8 +116,7 @@ fn receive(plan: &Plan, files: &mut Files) -> isize {
         control_size: size_of::<Ancillary>(),
         flags: 0,
     };
-    let length =
-        call(RECVMSG, [CONTROL_FD, (&raw mut head) as usize, MSG_CMSG_CLOEXEC, 0, 0, 0]);
+    let length = call(RECVMSG, [CONTROL_FD, (&raw mut head) as usize, MSG_CMSG_CLOEXEC, 0, 0, 0]);
     let beside = 2 * size_of::<usize>();
     if length > 0
         && head.control_size >= beside
