@@ -28,6 +28,45 @@ _PYMEM_DOMAIN_RAW = 0
 _HAS_IMMORTALS = (3, 12) <= sys.version_info[:2] <= (3, 13)
 _IMMORTAL = 0xFFFFFFFF
 _ADDRESS_BITS = 48
+# Whose end nobody can notice.
+_LASTING = frozenset(
+    (
+        bytes,
+        classmethod,
+        complex,
+        float,
+        int,
+        property,
+        staticmethod,
+        str,
+        types.BuiltinFunctionType,
+        types.CellType,
+        types.ClassMethodDescriptorType,
+        types.CodeType,
+        types.FunctionType,
+        types.GetSetDescriptorType,
+        types.MappingProxyType,
+        types.MemberDescriptorType,
+        types.MethodDescriptorType,
+        types.MethodType,
+        types.MethodWrapperType,
+        types.ModuleType,
+        types.WrapperDescriptorType,
+    )
+)
+# The same of libraries, where they are imported: functions in all but name.
+_LASTING_IN = (
+    ("_json", "make_encoder"),
+    ("_json", "make_scanner"),
+    ("_struct", "Struct"),
+    ("functools", "_lru_cache_wrapper"),
+    ("functools", "partial"),
+    ("json.decoder", "JSONDecoder"),
+    ("numpy", "dtype"),
+    ("numpy", "ufunc"),
+    ("numpy._core._multiarray_umath", "_ArrayFunctionDispatcher"),
+    ("re", "Pattern"),
+)
 
 
 def gather():
@@ -64,13 +103,29 @@ def freeze():
 
 
 def make_immortal():
-    """Makes every object that can be reached immortal."""
+    """Makes code and names immortal, wherever they can be reached from.
+
+    Not what a program may watch the end of or whose reference count it may ask
+    for, such as instances, arrays and lists: results would depend on it.
+    """
     words = (ctypes.c_uint32 * (1 << (_ADDRESS_BITS - 2))).from_address(0)
-    seen = set()
+    modules = [thing for thing in sys.modules.values() if isinstance(thing, types.ModuleType)]
+    namespaces = {id(vars(module)) for module in modules}
+    named = [getattr(sys.modules.get(module), name, None) for module, name in _LASTING_IN]
+    lasting = (type, *(kind for kind in named if isinstance(kind, type)))
     found = gc.get_objects()
+    # Made behind the list of all objects, so that it is none of them.
+    seen = set()
     while found:
         for thing in found:
-            words[id(thing) >> 2] = _IMMORTAL
+            kind = type(thing)
+            if (
+                kind in _LASTING
+                or isinstance(thing, lasting)
+                or (kind is dict and id(thing) in namespaces)
+                or (kind is tuple and not gc.is_tracked(thing))
+            ):
+                words[id(thing) >> 2] = _IMMORTAL
         seen.update(map(id, found))
         # The collector tracks no code and doesn't look into it.
         held = [gc.get_referents(*found)]

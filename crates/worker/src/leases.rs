@@ -47,7 +47,7 @@ pub(crate) async fn renew(worker: Worker) {
         match inner.engine.renew(leases).await {
             Ok(lost) => {
                 for lease in lost {
-                    if let Some(control) = worker.lock().get(&lease.task) {
+                    if let Some(control) = worker.lock().get(&lease) {
                         tracing::warn!(task.id = %lease.task, "its lease was lost; the run is ended");
                         control.abandon();
                     }

@@ -26,6 +26,7 @@ use std::time::Duration;
 use domain::task::QueueClass;
 use domain::{Clock, TaskId, Timestamp, WorkerId};
 use engine::{Engine, LocalWorker, Slot, WorkerStatus};
+use store::tasks::Lease;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -47,7 +48,7 @@ struct Inner {
     slots: Slots,
     settings: Settings,
     started_at: Timestamp,
-    running: Mutex<HashMap<TaskId, Control>>,
+    running: Mutex<HashMap<Lease, Control>>,
     /// Woken when the first run begins, so that leases are renewed only while
     /// there are any.
     began: tokio::sync::Notify,
@@ -101,7 +102,7 @@ impl Worker {
         self.0.jobs.wait().await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, Control>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Lease, Control>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,8 +117,11 @@ impl LocalWorker for Worker {
     }
 
     fn cancel(&self, task: TaskId) {
-        if let Some(control) = self.lock().get(&task) {
-            control.cancel();
+        // An attempt that was lost may still be ending beside its successor.
+        for (lease, control) in &*self.lock() {
+            if lease.task == task {
+                control.cancel();
+            }
         }
     }
 

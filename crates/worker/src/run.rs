@@ -25,7 +25,7 @@ impl Slot for TakenSlot {
     fn start(self: Box<Self>, work: Work) {
         let Self { worker, slot } = *self;
         let control = Control::new(work.lease);
-        worker.lock().insert(work.task.id, control.clone());
+        worker.lock().insert(work.lease, control.clone());
         worker.0.began.notify_one();
         let jobs = worker.0.jobs.clone();
         jobs.spawn(async move { attempt(worker, slot, work, control).await });
@@ -104,12 +104,13 @@ async fn attempt(worker: Worker, slot: Taken, work: Work, control: Control) {
             broken()
         }
     };
+    let lease = work.lease;
     let report = overruled(report, control.asked());
     // The slot is free as soon as the process is gone: storing the result is
     // no work for it.
     drop(slot);
     let finished = worker.0.engine.finish(work, report).await;
-    worker.lock().remove(&id);
+    worker.lock().remove(&lease);
     worker.0.ended.notify_waiters();
     if let Err(error) = finished {
         // The lease runs out, and the reaper takes the task over.

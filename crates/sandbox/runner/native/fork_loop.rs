@@ -151,9 +151,13 @@ fn isolate(plan: &Plan, files: &Files) {
         let zero = b"0";
         check(b"joining its limits", WRITE, [*group as usize, zero.as_ptr() as usize, 1, 0, 0, 0]);
     }
+    // One of its own: the template's is the same open file for all its runs,
+    // and what one sets on it another could read.
+    let null = c"/dev/null".as_ptr() as usize;
+    let null = check(b"/dev/null", OPENAT, [AT_FDCWD, null, O_RDONLY, 0, 0, 0]) as usize;
     // The template keeps 0 to 3 busy, so no source but `result` can be 4, and
-    // that comes last. File 0 is /dev/null already.
-    for (file, target) in [(out, 1), (error, 2), (control, 3), (result, 4)] {
+    // that comes last.
+    for (file, target) in [(null, 0), (out, 1), (error, 2), (control, 3), (result, 4)] {
         if file != target {
             check(b"placing its files", DUP3, [file, target, 0, 0, 0, 0]);
         }
@@ -206,6 +210,7 @@ fn fail(step: &[u8], answer: isize) -> ! {
 
 const EINTR: isize = 4;
 const AT_FDCWD: usize = -100isize as usize;
+const O_RDONLY: usize = 0;
 const O_WRONLY: usize = 1;
 const SOL_SOCKET: c_int = 1;
 const SCM_RIGHTS: c_int = 1;

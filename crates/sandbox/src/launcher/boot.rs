@@ -32,6 +32,8 @@ const INNER_ID: u32 = 1000;
 /// Python is told to read no site configuration, so that no `.pth` file of a
 /// wheel is ever executed, and to write no bytecode.
 const PYTHON_FLAGS: [&str; 5] = ["-I", "-S", "-B", "-X", "utf8=1"];
+/// Files that a template or a run may have open.
+const MOST_FILES: u64 = 1024;
 const ENVIRONMENT: [&str; 12] = [
     "HOME=/tmp",
     "LANG=C.UTF-8",
@@ -278,7 +280,6 @@ fn enter(order: &Order<'_>, keeper: BorrowedFd<'_>, launcher: &mut UnixStream) -
         rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
     };
     limit(Resource::Core, 0)?;
-    limit(Resource::Nofile, 1024)?;
     limit(Resource::Memlock, 64 << 10)?;
     limit(Resource::Msgqueue, 0)?;
     limit(Resource::Sigpending, 1024)?;
@@ -321,6 +322,11 @@ fn execute(order: &Order<'_>, executable: &Path) -> io::Error {
         for (source, target) in [(null, 0), (log, 1), (log, 2), (control, 3)] {
             fork::place(source, target)?;
         }
+        // Only now: the launcher's own files, of which there may be more, were
+        // inherited and end here.
+        fork::close_from(4)?;
+        let most = Some(MOST_FILES);
+        rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
         seccompiler::apply_filter(order.filter).map_err(io::Error::other)
     };
     if let Err(error) = prepared() {
