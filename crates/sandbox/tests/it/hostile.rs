@@ -290,6 +290,30 @@ async fn a_forged_result_reaches_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_leaves_no_mark_on_a_file_that_others_see() {
+    let bench = Bench::new().await;
+    // What can be set on an open file, on its locks, and on its signals.
+    let handler = "import fcntl, os, struct\n\
+        def attempt(*call):\n\
+        \x20   try:\n        fcntl.fcntl(*call)\n        return 0\n\
+        \x20   except OSError as error:\n        return error.errno\n\
+        def calculate(inputs):\n\
+        \x20   found = fcntl.fcntl(0, fcntl.F_GETFL) & (os.O_APPEND | os.O_NONBLOCK)\n\
+        \x20   fcntl.fcntl(0, fcntl.F_SETFL, os.O_APPEND | os.O_NONBLOCK)\n\
+        \x20   shared = os.open(os.__file__, os.O_RDONLY)\n\
+        \x20   lock = struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, 4242, 7, 0)\n\
+        \x20   commands = [5, 6, 7, 36, 37, 38]\n\
+        \x20   refused = {attempt(shared, command, lock) for command in commands}\n\
+        \x20   refused |= {attempt(shared, command, 1) for command in [8, 10, 1024, 1026]}\n\
+        \x20   refused |= {attempt(shared, command) for command in [9, 11, 1025]}\n\
+        \x20   return [found, sorted(refused)]\n";
+    for _ in 0..2 {
+        assert_eq!(bench.result(handler).await, "[0,[1]]");
+    }
+    bench.still_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_keeps_stdout_open_dies_with_its_run() {
     let bench = Bench::new().await;
     let handler = "import os, time\ndef calculate(inputs):\n    if os.fork() == 0:\n        os.setsid()\n        if os.fork() == 0:\n            while True:\n                time.sleep(1)\n        os._exit(0)\n    os.wait()\n    return 'left one'\n";

@@ -196,3 +196,50 @@ async fn a_settled_template_gives_the_same_runs_on_every_interpreter() {
         bench.still_sound().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_sees_of_a_modules_objects_is_the_same_once_it_settled() {
+    let packages = readable_folder();
+    let module = "import weakref\n\
+        class Thing:\n    ended = 0\n    def __del__(self):\n        Thing.ended += 1\n\
+        thing, kept = Thing(), Thing()\n\
+        names = weakref.WeakValueDictionary(kept=kept)\n\
+        many = [Thing(), Thing()]\n\
+        buffer = bytearray(4)\n";
+    std::fs::write(packages.path().join("watched.py"), module).unwrap();
+    let handler = "import gc, watched\n\
+        def calculate(inputs):\n\
+        \x20   watched.thing = watched.kept = watched.many = None\n\
+        \x20   gc.collect()\n\
+        \x20   watched.buffer.extend(bytes(8))\n\
+        \x20   return [watched.Thing.ended, len(watched.names), len(watched.buffer)]\n";
+    for interpreter in interpreters() {
+        let version = interpreter.python_version.clone();
+        let mut spec = TemplateSpec::new(interpreter);
+        spec.packages.push(packages.path().to_path_buf());
+        spec.preload.push("watched".to_owned());
+        let bench = Bench::with(spec).await;
+        for settled in [false, true] {
+            if settled {
+                bench.template.settle().await.unwrap();
+            }
+            let answer = bench.result(handler).await;
+            assert_eq!(answer, "[4,0,12]", "{version}, settled: {settled}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_starts_however_many_files_the_launcher_holds() {
+    let bench = Bench::new().await;
+    // Each ready run takes a dozen files there, and a template may have 1,024.
+    let mut ready = Vec::new();
+    for _ in 0..90 {
+        ready.push(bench.template.prepare().await.unwrap());
+    }
+    let interpreter = interpreters().pop().unwrap();
+    let second = bench.sandbox.start_template(TemplateSpec::new(interpreter)).await.unwrap();
+    drop(second.prepare().await.unwrap());
+    drop(ready);
+    bench.still_sound().await;
+}
