@@ -188,7 +188,15 @@ impl Engine {
         }
         let outcome = match end {
             End::Result { json, non_finite } => {
-                let (json, warnings) = checked(deployed, json, &non_finite, &artifacts).await?;
+                let (json, warnings) =
+                    if json.len() > LARGE_RESULT || deployed.schemas.outputs_may_be_slow() {
+                        let deployed = deployed.clone();
+                        let (names, files) = (non_finite.clone(), artifacts.clone());
+                        self.apart(task.company, move || checked(&deployed, json, &names, &files))
+                            .await?
+                    } else {
+                        checked(deployed, json, &non_finite, &artifacts)
+                    };
                 let result = self.keep_result(task, json).await?;
                 Outcome::Completed { result, non_finite, warnings }
             }
@@ -252,27 +260,16 @@ impl Engine {
     }
 }
 
-/// A result with its artifacts named, and the warnings it earns. A large one
-/// is looked at off the threads that serve requests.
-async fn checked(
-    deployed: &Arc<crate::Deployed>,
+/// A result with its artifacts named, and the warnings it earns.
+fn checked(
+    deployed: &crate::Deployed,
     json: Bytes,
     non_finite: &[String],
     artifacts: &[Artifact],
-) -> Result<(Bytes, Vec<Fault>), Error> {
-    let check = |deployed: &crate::Deployed, json, non_finite: &[_], artifacts: &[_]| {
-        let json = name_artifacts(deployed, json, artifacts);
-        let warnings = deployed.schemas.check_outputs(&json, non_finite);
-        (json, warnings)
-    };
-    if json.len() <= LARGE_RESULT {
-        return Ok(check(deployed, json, non_finite, artifacts));
-    }
-    let (deployed, non_finite, artifacts) =
-        (deployed.clone(), non_finite.to_vec(), artifacts.to_vec());
-    tokio::task::spawn_blocking(move || check(&deployed, json, &non_finite, &artifacts))
-        .await
-        .map_err(|error| Error::Internal(format!("checking a result failed: {error}")))
+) -> (Bytes, Vec<Fault>) {
+    let json = name_artifacts(deployed, json, artifacts);
+    let warnings = deployed.schemas.check_outputs(&json, non_finite);
+    (json, warnings)
 }
 
 /// Replaces paths of output files by the references of their artifacts; every

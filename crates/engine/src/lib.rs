@@ -107,6 +107,8 @@ pub struct Inner {
     pending: dispatch::Pending,
     unwritten: unwritten::Unwritten,
     deploying: tokio::sync::Semaphore,
+    /// Each company's turns for checks that take long.
+    checking: Cache<CompanyId, Arc<tokio::sync::Semaphore>>,
     jobs: TaskTracker,
     closing: CancellationToken,
 }
@@ -144,6 +146,7 @@ impl Engine {
             pending: dispatch::Pending::default(),
             unwritten: unwritten::Unwritten::default(),
             deploying: tokio::sync::Semaphore::new(deploy::AT_ONCE),
+            checking: Cache::builder().max_capacity(10_000).build(),
             jobs: TaskTracker::new(),
             closing: CancellationToken::new(),
         }))

@@ -13,7 +13,7 @@ use domain::{CompanyId, Digest, Fault, LeaseToken, TaskId, Text};
 use package::FileRef;
 use sha2::Digest as _;
 use store::tasks::{Claim, InputsRef, NewTask, Task};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Deployed;
 use crate::dispatch::{LEASE, Slot, inputs_key};
@@ -23,6 +23,11 @@ use crate::{Engine, Error};
 const INLINE_INPUTS: usize = 64 << 10;
 /// When a caller who was sent away may come back.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How many long checks of a company run at once: half of the cores.
+fn checks_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
 
 /// What a caller asks for.
 #[derive(Clone, Debug)]
@@ -238,15 +243,15 @@ impl Engine {
         if inputs.len() as u64 > limit_bytes {
             return Err(Error::TooLarge { what: "inputs", limit_bytes });
         }
-        // Large inputs are checked off the threads that serve requests.
-        let (inputs, files) = if inputs.len() > INLINE_INPUTS {
-            let deployed = deployed.clone();
-            tokio::task::spawn_blocking(move || checked(&deployed, inputs))
-                .await
-                .map_err(|error| Error::Internal(format!("checking inputs failed: {error}")))?
-        } else {
-            checked(deployed, inputs)
-        }?;
+        // What may take long is checked off the threads that serve requests,
+        // and by so many at once that calculations still get their share.
+        let (inputs, files) =
+            if inputs.len() > INLINE_INPUTS || deployed.schemas.inputs_may_be_slow() {
+                let deployed = deployed.clone();
+                self.apart(who.company, move || checked(&deployed, inputs)).await?
+            } else {
+                checked(deployed, inputs)
+            }?;
         let mut faults = Vec::new();
         for FileRef { pointer, reference } in &files {
             if self.find_file(who.company, reference).await?.is_none() {
@@ -254,6 +259,25 @@ impl Engine {
             }
         }
         if faults.is_empty() { Ok(inputs) } else { Err(Error::Invalid(faults)) }
+    }
+
+    /// Does what takes long on a thread of its own, a few at a time for each
+    /// company, so that none waits for another's.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        company: CompanyId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let failed = |error: String| Error::Internal(format!("checking values failed: {error}"));
+        let turns = self.checking.get_with(company, || Arc::new(Semaphore::new(checks_at_once())));
+        let turn = turns.acquire_owned().await;
+        let turn = turn.map_err(|error| failed(error.to_string()))?;
+        let done = tokio::task::spawn_blocking(move || {
+            // Kept to the end, even where the caller has left.
+            let _turn = turn;
+            work()
+        });
+        done.await.map_err(|error| failed(error.to_string()))
     }
 
     fn timeout(&self, deployed: &Deployed, asked_s: Option<f64>) -> Result<Duration, Error> {

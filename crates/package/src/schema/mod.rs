@@ -30,6 +30,19 @@ pub struct Schemas {
 }
 
 impl Schemas {
+    /// Whether checking even short inputs may take seconds, and belongs on a
+    /// thread of its own.
+    #[must_use]
+    pub fn inputs_may_be_slow(&self) -> bool {
+        self.inputs.has_patterns
+    }
+
+    /// The same of results.
+    #[must_use]
+    pub fn outputs_may_be_slow(&self) -> bool {
+        self.outputs.as_ref().is_some_and(|outputs| outputs.has_patterns)
+    }
+
     /// Compiles the schemas of a manifest.
     ///
     /// # Errors
@@ -95,6 +108,8 @@ impl Problem {
 struct Compiled {
     validator: Validator,
     spots: Spots,
+    /// A pattern takes time in proportion to its own size times the text's.
+    has_patterns: bool,
 }
 
 impl fmt::Debug for Compiled {
@@ -113,6 +128,17 @@ fn options() -> ValidationOptions<'static> {
         .with_pattern_options(patterns)
 }
 
+/// Whether a keyword of that name is anywhere; a property called so counts, too.
+fn has_patterns(schema: &Value) -> bool {
+    match schema {
+        Value::Object(entries) => entries.iter().any(|(key, value)| {
+            matches!(key.as_str(), "pattern" | "patternProperties") || has_patterns(value)
+        }),
+        Value::Array(items) => items.iter().any(has_patterns),
+        _ => false,
+    }
+}
+
 fn compile(section: Section, schema: &Value, problems: &mut Vec<Problem>) -> Option<Compiled> {
     let before = problems.len();
     lint::lint(section, schema, problems);
@@ -126,7 +152,7 @@ fn compile(section: Section, schema: &Value, problems: &mut Vec<Problem>) -> Opt
     let spots = Spots::of(section, schema, problems);
     match validator {
         Ok(_) if refused(problems) => None,
-        Ok(validator) => Some(Compiled { validator, spots }),
+        Ok(validator) => Some(Compiled { validator, spots, has_patterns: has_patterns(schema) }),
         Err(error) => {
             let pointer = error.instance_path().as_str().to_owned();
             let fault = Fault::error(

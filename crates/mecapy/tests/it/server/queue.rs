@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_support::archive::Archive;
 use test_support::client::Client;
 
-use super::{deploy, echo, run, server, server_with, submit, until};
+use super::{deploy, echo, execute, run, server, server_with, submit, until};
 
 /// A company of its own, with its admin's client.
 fn company(client: &Client, name: &str) -> Client {
@@ -126,4 +126,34 @@ fn a_stopped_server_hands_its_tasks_to_the_next() {
         let task = until(&server.client(), id, "completed");
         assert_eq!(task["attempt"], 1, "a hand-back counts no attempt: {task:#}");
     }
+}
+
+#[test]
+fn a_check_that_takes_long_stops_nobody_else() {
+    let running = server();
+    // Linear in the pattern's size times the text's, and both are large.
+    let pattern = json!({ "type": "string", "pattern": "(a|b|ab|ba){3000}[cd]" });
+    let schema = json!({ "type": "object", "properties": { "x": pattern } });
+    let slow = Archive::new("slow-check", "def calculate(inputs):\n    return {}\n");
+    deploy(&running.client, &slow.inputs_schema(schema));
+    deploy(&running.client, &echo());
+    let other = company(&running.client, "unbothered");
+    deploy(&other, &echo());
+    run(&other, "echo", &json!({}));
+    let text: String = "ab".chars().cycle().take(12_000).collect();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let refused = execute(&running.client, "slow-check", &json!({ "x": text }));
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+            refused.expect(422);
+        });
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        running.client.get("/health/live").expect(200);
+        run(&other, "echo", &json!({ "n": 1 }));
+        assert!(
+            !done.load(std::sync::atomic::Ordering::SeqCst),
+            "the others were only answered after the long check"
+        );
+    });
 }
