@@ -136,3 +136,20 @@ async fn nothing_outside_the_private_space_can_be_written() {
     assert_eq!(result(outcome), "1");
     bench.still_sound().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_in_a_file_works_without_locks() {
+    let bench = Bench::new().await;
+    let handler = "import sqlite3\n\
+        def calculate(inputs):\n\
+        \x20   counts = []\n\
+        \x20   for name in ('file:/tmp/work.db?nolock=1', ':memory:'):\n\
+        \x20       base = sqlite3.connect(name, uri=True)\n\
+        \x20       base.execute('create table t (n)')\n\
+        \x20       base.execute('insert into t values (1)')\n\
+        \x20       base.commit()\n\
+        \x20       counts += base.execute('select count(*) from t').fetchone()\n\
+        \x20   return counts\n";
+    assert_eq!(bench.result(handler).await, "[1,1]");
+    bench.still_sound().await;
+}

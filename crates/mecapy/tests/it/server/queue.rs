@@ -146,10 +146,10 @@ fn a_check_that_takes_long_stops_nobody_else() {
         scope.spawn(|| {
             let refused = execute(&running.client, "slow-check", &json!({ "x": text }));
             done.store(true, std::sync::atomic::Ordering::SeqCst);
-            refused.expect(422);
+            let _ = refused.expect(422);
         });
         std::thread::sleep(std::time::Duration::from_millis(200));
-        running.client.get("/health/live").expect(200);
+        let _ = running.client.get("/health/live").expect(200);
         run(&other, "echo", &json!({ "n": 1 }));
         assert!(
             !done.load(std::sync::atomic::Ordering::SeqCst),
