@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
 mod help;
+mod hostile;
 mod program;
 mod refusals;
 mod server;
