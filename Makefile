@@ -6,10 +6,10 @@ CARGO ?= cargo
 MECAPY := target/release/mecapy
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check test-all bench generate tools
+.PHONY: help build demo test check test-all test-cgroup2 bench generate tools
 
 help: ## This list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 tools: ## Install what building and testing need and what is missing
 	@scripts/install-tools
@@ -35,6 +35,9 @@ check: tools ## Formatting, lints, documentation and checks of the repository
 
 test-all: ## Everything, the slow parts too; writes docs/test-report.md
 	scripts/test-all
+
+test-cgroup2: tools ## The sandbox on cgroup v2 alone, on a real kernel in QEMU
+	@scripts/test-cgroup2
 
 bench: build ## Measure on this machine and write docs/benchmarks.md
 	scripts/bench $(MECAPY)

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use sandbox::{
-    Assignment, End, Failure, FailureKind, Interpreter, Job, Limits, Outcome, Ready, Sandbox,
-    Settings, Template, TemplateSpec,
+    Assignment, CgroupMode, End, Failure, FailureKind, Interpreter, Job, Limits, Outcome, Ready,
+    Sandbox, Settings, Template, TemplateSpec,
 };
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -83,14 +84,20 @@ impl Bench {
 
 /// Limits that make tests quick and small.
 pub(crate) fn limits() -> Limits {
-    Limits {
-        memory_bytes: 256 << 20,
-        wall: std::time::Duration::from_secs(20),
-        ..Limits::default()
-    }
+    Limits { memory_bytes: 256 << 20, wall: patience(Duration::from_secs(20)), ..Limits::default() }
 }
 
-/// A sandbox and its instance name.
+/// A time that is ample on real hardware, stretched for an emulated machine by
+/// the factor in `MECAPY_TEST_PATIENCE`.
+pub(crate) fn patience(time: Duration) -> Duration {
+    let factor = std::env::var_os("MECAPY_TEST_PATIENCE").map_or(1, |factor| {
+        factor.to_str().and_then(|factor| factor.parse().ok()).expect("a whole number")
+    });
+    time * factor
+}
+
+/// A sandbox and its instance name. Its limits are kept by the generation of
+/// cgroups that `MECAPY_TEST_CGROUPS` demands, where it does.
 pub(crate) async fn start_sandbox() -> (Sandbox, String) {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let instance = format!("test-{}-{number}", std::process::id());
@@ -101,7 +108,15 @@ pub(crate) async fn start_sandbox() -> (Sandbox, String) {
         first_uid: first_uid(&instance),
         ..Settings::new(env!("CARGO_BIN_EXE_sandbox-launcher").into())
     };
-    (Sandbox::start(settings).await.unwrap(), instance)
+    let sandbox = Sandbox::start(settings).await.unwrap();
+    match std::env::var_os("MECAPY_TEST_CGROUPS").as_deref().and_then(|demanded| demanded.to_str())
+    {
+        Some("v2") => assert_eq!(sandbox.host().cgroups, CgroupMode::V2),
+        Some("v1") => assert_eq!(sandbox.host().cgroups, CgroupMode::V1),
+        Some(other) => panic!("MECAPY_TEST_CGROUPS is {other:?}, expected v1 or v2"),
+        None => {}
+    }
+    (sandbox, instance)
 }
 
 /// The user ids of an instance, no other test's.
@@ -187,12 +202,18 @@ pub(crate) fn exception(outcome: &Outcome) -> (&str, &str) {
     }
 }
 
-/// Control groups of an instance that are still there.
+/// Control groups of an instance that are still there: on v1 at the top of each
+/// hierarchy, on v2 below the group that this process was started in.
 pub(crate) fn leftovers(instance: &str) -> Vec<String> {
-    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
+    let top = Path::new("/sys/fs/cgroup");
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let base = top.join(own.trim_end_matches("mecapy-supervisor"));
+    let hierarchies = std::fs::read_dir(top).unwrap().flatten();
     hierarchies
-        .map(|hierarchy| hierarchy.path().join(format!("mecapy-{instance}")))
-        .chain([PathBuf::from(format!("/sys/fs/cgroup/mecapy-{instance}"))])
+        .map(|hierarchy| hierarchy.path())
+        .chain([top.to_path_buf(), base])
+        .map(|folder| folder.join(format!("mecapy-{instance}")))
         .filter(|group| group.exists())
         .map(|group| group.display().to_string())
         .collect()

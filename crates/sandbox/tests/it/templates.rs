@@ -1,8 +1,10 @@
 //! Templates: imports, modules that start threads, ends.
 
+use std::time::Duration;
+
 use sandbox::{Error, Interpreter, Sandbox, Settings, TemplateLimits, TemplateSpec};
 
-use crate::harness::{Bench, interpreters, limits, readable_folder, result};
+use crate::harness::{Bench, interpreters, limits, patience, readable_folder, result};
 
 fn spec_with(packages: &std::path::Path, preload: &[&str]) -> TemplateSpec {
     let mut spec = TemplateSpec::new(interpreters().pop().unwrap());
@@ -95,7 +97,7 @@ async fn a_template_that_dies_hangs_or_eats_memory_is_told_with_the_cause() {
     {
         let mut spec = spec_with(packages.path(), &[module]);
         spec.limits =
-            TemplateLimits { memory_bytes: 100 << 20, start: std::time::Duration::from_secs(3) };
+            TemplateLimits { memory_bytes: 100 << 20, start: patience(Duration::from_secs(3)) };
         match sandbox.start_template(spec).await {
             Err(Error::Template { detail, .. }) => {
                 assert!(detail.contains(says), "{module}: {detail}")
