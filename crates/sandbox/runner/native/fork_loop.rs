@@ -74,6 +74,14 @@ pub unsafe extern "C" fn serve(plan: *const Plan) -> isize {
     }
 }
 
+/// Handles SIGABRT by ending with 134, as shells say it.
+#[unsafe(no_mangle)]
+pub extern "C" fn aborted(signal: c_int) -> ! {
+    loop {
+        call(EXIT_GROUP, [128 + signal as usize, 0, 0, 0, 0, 0]);
+    }
+}
+
 struct Files {
     list: [c_int; MOST_FILES],
     count: usize,
@@ -175,6 +183,17 @@ fn isolate(plan: &Plan, files: &Files) {
         check(b"mapping its ids", WRITE, text);
         check(b"mapping its ids", CLOSE, [file, 0, 0, 0, 0, 0]);
     }
+    // A session and process group of its own: a signal or a priority for the
+    // group reaches every member with the same user on the host, in whatever
+    // pid namespace.
+    check(b"setsid", SETSID, [0; 6]);
+    // A package may have left the template in its /tmp, which is one for all.
+    check(b"the root folder", CHDIR, [c"/".as_ptr() as usize, 0, 0, 0, 0, 0]);
+    // Here and not in the template: the kernel counts a run also in what its
+    // template may have, so all runs together would have that.
+    let signals = [MOST_SIGNALS; 2];
+    let signals = [0, RLIMIT_SIGPENDING, signals.as_ptr() as usize, 0, 0, 0];
+    check(b"limiting its signals", PRLIMIT64, signals);
     check(b"PR_SET_PDEATHSIG", PRCTL, [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0]);
     let version: [u32; 2] = [CAPABILITY_VERSION_3, 0];
     let none = [0u32; 6];
@@ -218,34 +237,45 @@ const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
 const PR_SET_PDEATHSIG: usize = 1;
 const PR_SET_SECCOMP: usize = 22;
 const SECCOMP_MODE_FILTER: usize = 2;
+const RLIMIT_SIGPENDING: usize = 11;
+/// Signals and timers that may wait in one run.
+const MOST_SIGNALS: u64 = 1024;
 const SIGKILL: usize = 9;
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
 #[cfg(target_arch = "x86_64")]
 mod number {
     pub(crate) const CAPSET: usize = 126;
+    pub(crate) const CHDIR: usize = 80;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const CLOSE: usize = 3;
     pub(crate) const DUP3: usize = 292;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const OPENAT: usize = 257;
     pub(crate) const PRCTL: usize = 157;
+    pub(crate) const PRLIMIT64: usize = 302;
     pub(crate) const RECVMSG: usize = 47;
+    pub(crate) const SETSID: usize = 112;
     pub(crate) const WRITE: usize = 1;
 }
 #[cfg(target_arch = "aarch64")]
 mod number {
     pub(crate) const CAPSET: usize = 91;
+    pub(crate) const CHDIR: usize = 49;
     pub(crate) const CLONE: usize = 220;
     pub(crate) const CLOSE: usize = 57;
     pub(crate) const DUP3: usize = 24;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const OPENAT: usize = 56;
     pub(crate) const PRCTL: usize = 167;
+    pub(crate) const PRLIMIT64: usize = 261;
     pub(crate) const RECVMSG: usize = 212;
+    pub(crate) const SETSID: usize = 157;
     pub(crate) const WRITE: usize = 64;
 }
-use number::{CAPSET, CLONE, CLOSE, DUP3, EXIT_GROUP, OPENAT, PRCTL, RECVMSG, WRITE};
+use number::{
+    CAPSET, CHDIR, CLONE, CLOSE, DUP3, EXIT_GROUP, OPENAT, PRCTL, PRLIMIT64, RECVMSG, SETSID, WRITE,
+};
 /// The same number on every architecture.
 const CLOSE_RANGE: usize = 436;
 

@@ -271,18 +271,22 @@ fn enter(order: &Order<'_>, keeper: BorrowedFd<'_>, launcher: &mut UnixStream) -
     rustix::process::chdir("/")?;
     rustix::process::umask(Mode::from_raw_mode(0o077));
     rustix::thread::set_thread_groups(&[])?;
+    // Not in the launcher's: SIGCONT reaches all of a session, whosever it is.
+    rustix::process::setsid()?;
+    let limit = |resource, most: Option<u64>| {
+        rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most })
+    };
+    // Each run limits itself: what holds here holds for all of them together.
+    // Where the host doesn't let this be raised, they share what it gives.
+    let _ = limit(Resource::Sigpending, None);
     fork::leave_namespace(UnshareFlags::NEWUSER)?;
     let mut go = [0];
     launcher.write_all(b"U")?;
     launcher.read_exact(&mut go)?;
     drop_privileges(INNER_ID)?;
-    let limit = |resource, most| {
-        rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
-    };
-    limit(Resource::Core, 0)?;
-    limit(Resource::Memlock, 64 << 10)?;
-    limit(Resource::Msgqueue, 0)?;
-    limit(Resource::Sigpending, 1024)?;
+    limit(Resource::Core, Some(0))?;
+    limit(Resource::Memlock, Some(64 << 10))?;
+    limit(Resource::Msgqueue, Some(0))?;
     Ok(())
 }
 
