@@ -12,6 +12,8 @@ use crate::wire::{Id, Request};
 
 /// Deeper folders are refused rather than walked.
 const MAX_DEPTH: usize = 32;
+/// What is told of a longer name, in characters.
+const SHOWN: usize = 200;
 
 /// The outputs folder of a finished run, kept in memory until dropped.
 #[derive(Debug)]
@@ -53,15 +55,38 @@ pub enum OutputsError {
         /// The size found; at least this much.
         measured: u64,
     },
-    /// Something that is not a plain file.
-    #[error(
-        "{name:?} in the outputs folder is {found}, expected a regular file or a folder; remove it before returning"
-    )]
-    NotAFile {
-        /// What was found where.
+    /// A symbolic link, which would name a file of the host.
+    #[error("{name:?} in the outputs folder is a symbolic link; copy the file instead")]
+    Link {
+        /// Where.
         name: String,
-        /// `a symbolic link`, `a FIFO` …
-        found: &'static str,
+    },
+    /// A file with a second name.
+    #[error("{name:?} in the outputs folder is a hard link; copy the file instead")]
+    HardLink {
+        /// Where.
+        name: String,
+    },
+    /// A FIFO, a socket or a device.
+    #[error("{name:?} in the outputs folder is no regular file; remove it before returning")]
+    NotAFile {
+        /// Where.
+        name: String,
+    },
+    /// A name that not every reader shows as it is.
+    #[error(
+        "the name {name:?} in the outputs folder is not valid UTF-8, or holds a control \
+         character; choose another"
+    )]
+    BadName {
+        /// The name, as far as it can be told.
+        name: String,
+    },
+    /// Folders in folders.
+    #[error("folders are nested deeper than {limit} in the outputs folder; write fewer levels")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
     },
     /// The folder could not be read.
     #[error("the outputs folder can't be read: {0}")]
@@ -119,10 +144,8 @@ impl Outputs {
         // NONBLOCK: opening a FIFO must not wait for a writer.
         let file = open_beneath(outputs.as_fd(), name, OFlags::RDONLY | OFlags::NONBLOCK)?;
         let status = rustix::fs::fstat(&file).map_err(io::Error::from)?;
-        match oddity(status.st_mode, status.st_nlink as u64) {
-            None => Ok(File::from(file)),
-            Some(found) => Err(OutputsError::NotAFile { name: name.to_owned(), found }),
-        }
+        plain(name, status.st_mode, status.st_nlink as u64)?;
+        Ok(File::from(file))
     }
 }
 
@@ -135,29 +158,31 @@ struct Listing<'a> {
 
 impl Listing<'_> {
     fn walk(&mut self, folder: OwnedFd, below: &str, depth: usize) -> Result<(), OutputsError> {
-        let odd = |name: &str, found| OutputsError::NotAFile { name: name.to_owned(), found };
         if depth > MAX_DEPTH {
-            return Err(odd(below, "nested deeper than 32 folders"));
+            return Err(OutputsError::TooDeep { limit: MAX_DEPTH });
         }
         for entry in Dir::read_from(&folder).map_err(io::Error::from)? {
             let Some(name) = real_entry(entry) else { continue };
-            let Ok(name) = name.into_string() else {
-                return Err(odd(below, "a folder with a name that is not UTF-8"));
+            let below = if below.is_empty() { String::new() } else { format!("{below}/") };
+            let name = match name.to_str() {
+                Ok(name) if !name.contains(misleading) => name,
+                _ => {
+                    let path = below + &name.to_string_lossy();
+                    return Err(OutputsError::BadName { name: shown(&path) });
+                }
             };
-            let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+            let path = below + name;
             self.entries += 1;
             if self.entries > self.outputs.max_files {
                 return Err(OutputsError::TooMany { limit: self.outputs.max_files });
             }
-            let status = rustix::fs::statat(&folder, &name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+            let status = rustix::fs::statat(&folder, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(io::Error::from)?;
             if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
-                self.walk(open_folder(folder.as_fd(), &name)?, &path, depth + 1)?;
+                self.walk(open_folder(folder.as_fd(), name)?, &path, depth + 1)?;
                 continue;
             }
-            if let Some(found) = oddity(status.st_mode, status.st_nlink as u64) {
-                return Err(odd(&path, found));
-            }
+            plain(&path, status.st_mode, status.st_nlink as u64)?;
             let bytes = u64::try_from(status.st_size).unwrap_or(u64::MAX);
             self.bytes = self.bytes.saturating_add(bytes);
             if self.bytes > self.outputs.max_bytes {
@@ -202,16 +227,27 @@ pub(crate) fn open_folder(folder: BorrowedFd<'_>, name: &str) -> io::Result<Owne
     open_beneath(folder, name, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
-/// What a file that should be plain is instead.
-fn oddity(mode: u32, links: u64) -> Option<&'static str> {
+/// Refuses what is not a regular file with one name.
+fn plain(name: &str, mode: u32, links: u64) -> Result<(), OutputsError> {
     match FileType::from_raw_mode(mode) {
-        FileType::RegularFile if links > 1 => Some("a hard link to another file"),
-        FileType::RegularFile => None,
-        FileType::Directory => Some("a folder"),
-        FileType::Symlink => Some("a symbolic link"),
-        FileType::Fifo => Some("a FIFO"),
-        FileType::Socket => Some("a socket"),
-        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
-        FileType::Unknown => Some("of unknown kind"),
+        FileType::RegularFile if links > 1 => Err(OutputsError::HardLink { name: shown(name) }),
+        FileType::RegularFile => Ok(()),
+        FileType::Symlink => Err(OutputsError::Link { name: shown(name) }),
+        _ => Err(OutputsError::NotAFile { name: shown(name) }),
+    }
+}
+
+/// Controls, those of writing direction included: a name with one reads
+/// otherwise than it is.
+fn misleading(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A name at most as long as anybody reads.
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }

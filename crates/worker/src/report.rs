@@ -66,13 +66,40 @@ fn unusable_outputs(error: &OutputsError) -> TaskError {
                 ),
             )
         },
-        OutputsError::NotAFile { name, found } => TaskError::new(
-            ErrorKind::InvalidOutput,
-            Text::new(
-                format!("{name:?} in the outputs folder is {found}, expected a regular file"),
-                format!(
-                    "{name:?} dans le dossier des sorties n'est pas un fichier ordinaire ({found})"
-                ),
+        OutputsError::Link { name } => invalid(
+            format!("{name:?} in the outputs folder is a symbolic link; copy the file instead"),
+            format!(
+                "{name:?} dans le dossier des sorties est un lien symbolique ; copiez plutôt le fichier"
+            ),
+        ),
+        OutputsError::HardLink { name } => invalid(
+            format!("{name:?} in the outputs folder is a hard link; copy the file instead"),
+            format!(
+                "{name:?} dans le dossier des sorties est un lien physique ; copiez plutôt le fichier"
+            ),
+        ),
+        OutputsError::NotAFile { name } => invalid(
+            format!(
+                "{name:?} in the outputs folder is no regular file; remove it before returning"
+            ),
+            format!(
+                "{name:?} dans le dossier des sorties n'est pas un fichier ordinaire ; supprimez-le avant de terminer"
+            ),
+        ),
+        OutputsError::BadName { name } => invalid(
+            format!(
+                "the name {name:?} in the outputs folder is not valid UTF-8, or holds a control character; choose another"
+            ),
+            format!(
+                "le nom {name:?} dans le dossier des sorties n'est pas de l'UTF-8 valide, ou contient un caractère de contrôle ; choisissez-en un autre"
+            ),
+        ),
+        OutputsError::TooDeep { limit } => invalid(
+            format!(
+                "folders are nested deeper than {limit} in the outputs folder; write fewer levels, or one archive"
+            ),
+            format!(
+                "le dossier des sorties contient plus de {limit} niveaux de dossiers ; réduisez leur nombre, ou écrivez une seule archive"
             ),
         ),
         OutputsError::Io(_) => TaskError::new(
@@ -83,6 +110,10 @@ fn unusable_outputs(error: &OutputsError) -> TaskError {
             ),
         ),
     }
+}
+
+fn invalid(en: String, fr: String) -> TaskError {
+    TaskError::new(ErrorKind::InvalidOutput, Text::new(en, fr))
 }
 
 fn error(failure: Failure) -> TaskError {
