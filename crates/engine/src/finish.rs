@@ -20,6 +20,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(3600);
 
 /// A result from this size on is checked on a thread of its own.
 const LARGE_RESULT: usize = 64 << 10;
+/// Warnings of missing files beyond this many add nothing.
+const MOST_MISSING: usize = 20;
 
 /// What a worker reports of an attempt.
 #[derive(Debug)]
@@ -267,31 +269,53 @@ fn checked(
     non_finite: &[String],
     artifacts: &[Artifact],
 ) -> (Bytes, Vec<Fault>) {
-    let json = name_artifacts(deployed, json, artifacts);
-    let warnings = deployed.schemas.check_outputs(&json, non_finite);
+    let (json, missing) = name_artifacts(deployed, json, artifacts);
+    let mut warnings = deployed.schemas.check_outputs(&json, non_finite);
+    warnings.extend(missing);
     (json, warnings)
 }
 
 /// Replaces paths of output files by the references of their artifacts; every
-/// other byte of the result stays as it is.
-fn name_artifacts(deployed: &crate::Deployed, json: Bytes, artifacts: &[Artifact]) -> Bytes {
-    if artifacts.is_empty() {
-        return json;
+/// other byte of the result stays as it is. A path that is none of a file that
+/// the run left earns a warning.
+fn name_artifacts(
+    deployed: &crate::Deployed,
+    json: Bytes,
+    artifacts: &[Artifact],
+) -> (Bytes, Vec<Fault>) {
+    let mut named = Vec::new();
+    let mut missing = Vec::new();
+    for file in deployed.schemas.output_files(&json) {
+        match artifacts.iter().find(|artifact| is_path_of(&file.reference, artifact)) {
+            Some(artifact) => {
+                named.push(crate::files::replacement(&file.pointer, &artifact.id.to_string()));
+            }
+            None if missing.len() < MOST_MISSING => {
+                missing.push(missing_file(&file.pointer, &file.reference));
+            }
+            None => {}
+        }
     }
-    let named: Vec<_> = deployed
-        .schemas
-        .output_files(&json)
-        .into_iter()
-        .filter_map(|file| {
-            let artifact =
-                artifacts.iter().find(|artifact| is_path_of(&file.reference, artifact))?;
-            Some(crate::files::replacement(&file.pointer, &artifact.id.to_string()))
-        })
-        .collect();
     if named.is_empty() {
-        return json;
+        return (json, missing);
     }
-    package::replace(&json, &named).map_or(json, Bytes::from)
+    (package::replace(&json, &named).map_or(json, Bytes::from), missing)
+}
+
+fn missing_file(pointer: &str, path: &str) -> Fault {
+    let shown: String = path.chars().take(80).collect();
+    Fault::warning(
+        "output_file_missing",
+        Text::new(
+            format!(
+                "expected the path of a file in the outputs folder, found {shown:?}; write the file below mecapy_runtime.outputs()"
+            ),
+            format!(
+                "attendu : le chemin d'un fichier du dossier des sorties ; reçu : {shown:?} ; écrivez le fichier sous mecapy_runtime.outputs()"
+            ),
+        ),
+    )
+    .at_key(pointer)
 }
 
 /// Whether a handler named the artifact: by its path below the outputs folder
