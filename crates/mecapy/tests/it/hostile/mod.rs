@@ -5,7 +5,10 @@
 //! process, mount, control group, namespace, file, open file or memory.
 
 mod census;
+mod channels;
+mod files;
 mod resources;
+mod sharing;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
