@@ -135,6 +135,12 @@ impl Console {
         paint(text, "31", self.colour_out)
     }
 
+    /// Marks what may go wrong.
+    #[must_use]
+    pub fn doubtful(&self, text: &str) -> String {
+        paint(text, "33", self.colour_out)
+    }
+
     /// Marks what matters less.
     #[must_use]
     pub fn faint(&self, text: &str) -> String {

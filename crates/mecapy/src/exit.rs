@@ -10,7 +10,7 @@ use domain::Text;
 pub enum Exit {
     /// It did what was asked.
     Done = 0,
-    /// The calculation, the test or the deployment failed.
+    /// The calculation, the test, the deployment or a check of the machine failed.
     Failed = 1,
     /// The command line, the settings or the inputs can't be used.
     Usage = 2,

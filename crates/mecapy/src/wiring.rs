@@ -1,9 +1,11 @@
 //! Where components are put together, in one place.
 
 mod data;
+mod doctor;
 mod serve;
 mod test;
 
+pub(crate) use doctor::{calculate, pythons, uv};
 pub use serve::serve;
 pub use test::test_archive;
 

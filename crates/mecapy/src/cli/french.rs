@@ -66,7 +66,7 @@ const TEMPLATE: &str = "{about-with-newline}\nUtilisation : {usage}\n\n{all-args
 #[rustfmt::skip]
 const LINES: &[(&str, &str)] = &[
     ("Runs Python calculations of engineers, isolated and exact", "Exécute les calculs Python des ingénieurs, isolés et exacts"),
-    (super::EXIT_CODES, "Codes de sortie : 0 fait · 1 le calcul, le test ou le déploiement a échoué · 2 ligne de commande, réglages ou entrées inutilisables · 3 serveur injoignable · 4 accès refusé · 5 serveur surchargé ou en panne · 6 encore en cours à la fin de --wait"),
+    (super::EXIT_CODES, "Codes de sortie : 0 fait · 1 le calcul, le test, le déploiement ou le contrôle de la machine a échoué · 2 ligne de commande, réglages ou entrées inutilisables · 3 serveur injoignable · 4 accès refusé · 5 serveur surchargé ou en panne · 6 encore en cours à la fin de --wait"),
     ("Options of every command", "Options de toutes les commandes"),
     ("Print JSON only, for programs", "N’écrire que du JSON, pour les programmes"),
     ("Language of messages, en or fr; else that of the locale", "Langue des messages, en ou fr ; sinon celle de l’environnement"),
@@ -81,6 +81,7 @@ const LINES: &[(&str, &str)] = &[
     ("List, follow, cancel calculations; fetch results and files", "Lister, suivre, annuler des calculs ; récupérer résultats et fichiers"),
     ("List, show, delete deployed functions", "Lister, afficher, supprimer les fonctions déployées"),
     ("Measure how fast the server runs a function", "Mesurer la rapidité du serveur sur une fonction"),
+    ("Check whether this machine can run calculations, and say how to mend it", "Vérifier que cette machine peut exécuter des calculs, et dire comment y remédier"),
     ("Print the settings page of the documentation", "Afficher la page des réglages de la documentation"),
     ("Port to listen on, 0 for a free one; 8000 unless given", "Port d’écoute, 0 pour un port libre ; 8000 par défaut"),
     ("Folder with mecapy.yaml and handler.py", "Dossier avec mecapy.yaml et handler.py"),

@@ -76,6 +76,8 @@ pub enum Command {
     Functions(commands::functions::Functions),
     /// Measure how fast the server runs a function
     Bench(commands::bench::Bench),
+    /// Check whether this machine can run calculations, and say how to mend it
+    Doctor(commands::doctor::Doctor),
     /// Print the settings page of the documentation
     #[command(hide = true)]
     Settings(commands::settings::Reference),
@@ -83,7 +85,7 @@ pub enum Command {
 
 /// Shown under every long help; the same list stands in docs/cli.md.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 1 the calculation, test or deployment failed · 2 command line, settings or inputs can't be used · 3 server unreachable · 4 not authorised · 5 server too busy or broken · 6 still running when --wait ended";
+Exit codes: 0 done · 1 the calculation, test, deployment or check of the machine failed · 2 command line, settings or inputs can't be used · 3 server unreachable · 4 not authorised · 5 server too busy or broken · 6 still running when --wait ended";
 
 /// Runs the program.
 #[must_use]
@@ -145,6 +147,7 @@ fn dispatch(cli: Cli, console: Console, variables: &Variables) -> Result<Exit, F
         Command::Tasks(tasks) => tasks.run(&settings, console),
         Command::Functions(functions) => functions.run(&settings, console),
         Command::Bench(bench) => bench.run(&settings, console),
+        Command::Doctor(doctor) => doctor.run(&settings, console),
         Command::Settings(reference) => Ok(reference.run(console)),
     }
 }

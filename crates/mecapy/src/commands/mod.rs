@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod deploy;
+pub mod doctor;
 pub mod folder;
 mod follow;
 pub mod functions;

@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "functions",
     "functions list",
     "bench",
+    "doctor",
 ];
 
 fn pages(lang: &str) -> String {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
+mod doctor;
 mod help;
 mod hostile;
 mod program;
