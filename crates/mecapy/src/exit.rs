@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use domain::Text;
 
+use crate::wiring::NoSandbox;
+
 /// The exit codes of every command. They are part of the interface: scripts
 /// rely on them, and `--help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +61,9 @@ impl Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         // What an operator has to mend is known in both languages.
-        let text = match error.downcast_ref::<environment::Error>() {
-            Some(known) => known.text(),
-            None => Text::same(format!("{error:#}")),
-        };
+        let environment = error.downcast_ref::<environment::Error>().map(|known| known.text());
+        let sandbox = || error.downcast_ref::<NoSandbox>().map(NoSandbox::text);
+        let text = environment.or_else(sandbox).unwrap_or_else(|| Text::same(format!("{error:#}")));
         Self::new(Exit::Failed, text)
     }
 }

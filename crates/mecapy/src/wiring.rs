@@ -12,9 +12,42 @@ pub use test::test_archive;
 use std::path::Path;
 
 use anyhow::Context as _;
+use domain::Text;
+use environment::Environments;
 use environment::settings::{Index, Pythons, UvProgram};
+use worker::SandboxBuilder;
 
 use crate::settings::Settings;
+
+/// The sandbox could not be started, so nothing runs.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.text().en)]
+pub struct NoSandbox {
+    /// What the sandbox said.
+    reason: String,
+}
+
+impl NoSandbox {
+    /// The sentence in both languages.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let reason = self.reason.trim_end_matches('.');
+        Text::new(
+            format!("{reason}. `mecapy doctor` checks this machine and says how to mend it"),
+            format!("{reason}. `mecapy doctor` contrôle cette machine et dit comment y remédier"),
+        )
+    }
+}
+
+/// Starts the sandbox and what builds on it.
+async fn builder(
+    instance: String,
+    environments: Environments,
+    worker: worker::Settings,
+) -> anyhow::Result<SandboxBuilder> {
+    let started = SandboxBuilder::start(sandbox(instance)?, environments, worker).await;
+    started.map_err(|error| NoSandbox { reason: error.to_string() }.into())
+}
 
 /// The part of the settings that environments are built from.
 fn environments(settings: &Settings) -> environment::Settings {

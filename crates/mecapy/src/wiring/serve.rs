@@ -86,9 +86,9 @@ impl Server {
         let environments =
             environment::Environments::open(super::environments(settings), clock.clone()).await?;
         let worker_settings = super::worker(settings);
-        let sandbox = super::sandbox(super::instance(&settings.data))?;
+        let instance = super::instance(&settings.data);
         let builder =
-            Arc::new(SandboxBuilder::start(sandbox, environments, worker_settings.clone()).await?);
+            Arc::new(super::builder(instance, environments, worker_settings.clone()).await?);
         let engine = Engine::new(Parts {
             store,
             blobs: Arc::new(blobs),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{Clock, Fault, Text, clock};
 use package::Package;
 use serde_json::json;
-use worker::{SandboxBuilder, Tested, TestedArchive};
+use worker::{Tested, TestedArchive};
 
 use crate::console::{Console, duration};
 use crate::exit::Exit;
@@ -47,8 +47,8 @@ async fn run(
     let own = tempfile::Builder::new().prefix("mecapy-test-").tempdir()?;
     let worker_settings =
         worker::Settings { root: own.path().join("worker"), ..super::worker(settings) };
-    let sandbox = super::sandbox(format!("mecapy-test-{}", std::process::id()))?;
-    let builder = SandboxBuilder::start(sandbox, environments, worker_settings).await?;
+    let instance = format!("mecapy-test-{}", std::process::id());
+    let builder = super::builder(instance, environments, worker_settings).await?;
     let log = Box::new(|line: &str| tracing::info!("{line}"));
     let tested = worker::run_test_cases(&builder, package, log).await;
     builder.close().await;

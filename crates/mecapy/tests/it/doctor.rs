@@ -159,6 +159,19 @@ fn lines_for_people_hold_the_remedy_in_their_language() {
 }
 
 #[test]
+fn a_server_that_can_not_start_its_sandbox_points_to_doctor() {
+    let place = Place::for_nobody();
+    for (lang, said) in [
+        ("en", "`mecapy doctor` checks this machine and says how to mend it\n"),
+        ("fr", "`mecapy doctor` contrôle cette machine et dit comment y remédier\n"),
+    ] {
+        let called = place.mecapy(&["up", "--port", "0", "--lang", lang], &[]);
+        assert_eq!(called.code, 1, "{called:?}");
+        assert!(called.err.ends_with(said), "{called:?}");
+    }
+}
+
+#[test]
 fn without_uv_only_its_line_fails() {
     let place = Place::for_root();
     let (code, report) = place.report(&[], &[("MECAPY_UV", "/nowhere/uv")]);
