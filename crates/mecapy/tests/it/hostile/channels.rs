@@ -256,7 +256,7 @@ fn no_two_runs_draw_the_same_numbers_from_numpy() {
     // As in python-scientific, and built in a tenth of the time.
     fortress.deploy(&weapons().requires(&["numpy"]));
     let inputs = json!({ "attack": "randomness", "numpy": true });
-    execute(&fortress.client, "channels", &inputs).expect(200);
+    assert_eq!(execute(&fortress.client, "channels", &inputs).status, 200);
     fortress.rebase();
     all_differ(&fortress, "channels", &inputs);
 }

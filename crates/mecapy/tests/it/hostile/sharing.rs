@@ -201,7 +201,7 @@ fn a_package_that_moves_to_the_templates_folder_gives_its_runs_no_common_one() {
                    def calculate(inputs):\n    seen = os.listdir('.')\n    try:\n        open('note', 'w').close()\n    \
                    except OSError:\n        pass\n    return {'seen': seen}\n";
     fortress.deploy(&Archive::new("drifting", handler).requires(&["drifter==1.0"]));
-    execute(&fortress.client, "drifting", &json!({})).expect(200);
+    assert_eq!(execute(&fortress.client, "drifting", &json!({})).status, 200);
     fortress.rebase();
     for _ in 0..WAITING {
         let seen = fortress.result("drifting", &json!({}))["seen"].to_string();
