@@ -4,9 +4,10 @@
 
 CARGO ?= cargo
 MECAPY := target/release/mecapy
+FUZZ ?= --seconds 120 --seed 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check test-all test-cgroup2 bench generate tools
+.PHONY: help build demo test check fuzz test-all test-cgroup2 bench generate tools
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -32,6 +33,10 @@ check: tools ## Formatting, lints, documentation and checks of the repository
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --document-private-items
 	$(CARGO) xtask check
+
+fuzz: tools ## Random bytes for every reader, two minutes each; FUZZ="--seconds 900"
+	rustfmt --check --edition 2024 fuzz/src/*.rs fuzz/targets/*.rs
+	scripts/fuzz $(FUZZ)
 
 test-all: ## Everything, the slow parts too; writes docs/test-report.md
 	scripts/test-all

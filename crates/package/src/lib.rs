@@ -9,6 +9,9 @@
 mod archive;
 pub mod code;
 mod compare;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod manifest;
 mod python;

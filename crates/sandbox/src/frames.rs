@@ -4,16 +4,21 @@
 //! endian), the length of its body (8 bytes), the head, the body. Kind `P` is
 //! progress, `R` a result whose body is the result's JSON, `E` a failure.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 use std::io;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::net::unix::pipe;
 
-/// Longest head; a failure's traceback is cut far below it.
+/// Longest head of other than large results; a failure's traceback is cut far
+/// below it.
 const HEAD_BYTES: usize = 1 << 20;
 const PREFIX_BYTES: usize = 13;
-/// More progress than this in one run is read and thrown away.
+/// Room that is made for each read.
 const READ_BYTES: usize = 64 << 10;
 
 /// One frame.
@@ -41,6 +46,7 @@ pub(crate) struct FailureHead {
     pub(crate) kind: String,
     pub(crate) exception: String,
     pub(crate) message: String,
+    pub(crate) french: Option<String>,
     pub(crate) traceback: Option<String>,
     pub(crate) pointer: Option<String>,
     pub(crate) limit: Option<u64>,
@@ -62,13 +68,13 @@ pub(crate) enum Broken {
 #[derive(Debug)]
 pub(crate) struct Frames {
     pipe: pipe::Receiver,
-    buffer: Vec<u8>,
+    unread: Unread,
     body_limit: u64,
 }
 
 impl Frames {
     pub(crate) fn new(pipe: pipe::Receiver) -> Self {
-        Self { pipe, buffer: Vec::new(), body_limit: 0 }
+        Self { pipe, unread: Unread::default(), body_limit: 0 }
     }
 
     /// Sets the longest body that is accepted.
@@ -79,12 +85,11 @@ impl Frames {
     /// The next frame. Nothing is lost when the future is dropped.
     pub(crate) async fn next(&mut self) -> Result<Frame, Broken> {
         loop {
-            if let Some(frame) = take(&mut self.buffer, self.body_limit)? {
+            if let Some(frame) = self.unread.take(self.body_limit)? {
                 return Ok(frame);
             }
             self.pipe.readable().await.map_err(|_| Broken::Ended)?;
-            self.buffer.reserve(READ_BYTES);
-            match self.pipe.try_read_buf(&mut self.buffer) {
+            match self.pipe.try_read_buf(self.unread.room()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Err(Broken::Ended),
@@ -95,12 +100,12 @@ impl Frames {
     /// The next frame that is there already.
     pub(crate) fn next_now(&mut self) -> Result<Option<Frame>, Broken> {
         loop {
-            if let Some(frame) = take(&mut self.buffer, self.body_limit)? {
+            if let Some(frame) = self.unread.take(self.body_limit)? {
                 return Ok(Some(frame));
             }
             // Not through tokio, which may not have noticed the data yet.
-            self.buffer.reserve(READ_BYTES);
-            match rustix::io::read(&self.pipe, rustix::buffer::spare_capacity(&mut self.buffer)) {
+            let room = rustix::buffer::spare_capacity(self.unread.room());
+            match rustix::io::read(&self.pipe, room) {
                 Ok(1..) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(None),
                 Ok(0) | Err(_) => return Err(Broken::Ended),
@@ -109,41 +114,67 @@ impl Frames {
     }
 }
 
-/// Takes one complete frame from the front of the buffer.
-fn take(buffer: &mut Vec<u8>, body_limit: u64) -> Result<Option<Frame>, Broken> {
-    let garbage = |what: &str| Broken::Garbage(what.to_owned());
-    let Some(prefix) = buffer.first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
-    let [kind, h0, h1, h2, h3, body @ ..] = *prefix;
-    let head_length = u32::from_le_bytes([h0, h1, h2, h3]) as usize;
-    let body_length = u64::from_le_bytes(body);
-    if !matches!(kind, b'P' | b'R' | b'E') || head_length > HEAD_BYTES {
-        return Err(garbage("bytes that are no frame of the runner"));
+/// What has come and is no frame yet.
+#[derive(Debug, Default)]
+struct Unread {
+    bytes: Vec<u8>,
+    /// Where the next frame begins. Moving the rest to the front for every
+    /// frame would let a flood of small ones cost the host far more than the
+    /// run that writes them.
+    from: usize,
+}
+
+impl Unread {
+    /// Where more bytes are to be appended.
+    fn room(&mut self) -> &mut Vec<u8> {
+        self.bytes.drain(..std::mem::take(&mut self.from));
+        self.bytes.reserve(READ_BYTES);
+        &mut self.bytes
     }
-    if body_length > if kind == b'R' { body_limit } else { 0 } {
-        return Err(Broken::TooLong(body_length));
-    }
-    let body_at = PREFIX_BYTES + head_length;
-    // Bounded by the limit above, so it fits into memory and a usize.
-    let end = body_at + body_length as usize;
-    if buffer.len() < end {
-        // Grown once for a large body, but only as the bytes really come.
-        if buffer.len() >= body_at {
-            buffer.reserve((end - buffer.len()).min(buffer.len().max(READ_BYTES)));
+
+    /// Takes one complete frame from the front.
+    fn take(&mut self, body_limit: u64) -> Result<Option<Frame>, Broken> {
+        let garbage = |what: &str| Broken::Garbage(what.to_owned());
+        let unread = &self.bytes[self.from..];
+        let Some(prefix) = unread.first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
+        let [kind, h0, h1, h2, h3, body @ ..] = *prefix;
+        let head_length = u32::from_le_bytes([h0, h1, h2, h3]) as usize;
+        let body_length = u64::from_le_bytes(body);
+        // A result's head names its non-finite numbers, which may be most of it.
+        let most = if kind == b'R' { body_limit.max(HEAD_BYTES as u64) } else { HEAD_BYTES as u64 };
+        if !matches!(kind, b'P' | b'R' | b'E') || head_length as u64 > most {
+            return Err(garbage("bytes that are no frame of the runner"));
         }
-        return Ok(None);
+        if body_length > if kind == b'R' { body_limit } else { 0 } {
+            return Err(Broken::TooLong(body_length));
+        }
+        let body_at = PREFIX_BYTES + head_length;
+        // Bounded by the limit above, so it fits into memory and a usize.
+        let end = body_at + body_length as usize;
+        if unread.len() < end {
+            // Grown once for a large body, but only as the bytes really come.
+            if unread.len() >= body_at {
+                let missing = end - unread.len();
+                self.bytes.reserve(missing.min(self.bytes.len().max(READ_BYTES)));
+            }
+            return Ok(None);
+        }
+        let head = &unread[PREFIX_BYTES..body_at];
+        let malformed = |error: serde_json::Error| garbage(&format!("a malformed frame: {error}"));
+        let frame = match kind {
+            b'P' => Frame::Progress(serde_json::from_slice(head).map_err(malformed)?),
+            b'E' => Frame::Failure(serde_json::from_slice(head).map_err(malformed)?),
+            _ => {
+                let head = serde_json::from_slice(head).map_err(malformed)?;
+                self.bytes.drain(..std::mem::take(&mut self.from));
+                let rest = self.bytes.split_off(end);
+                let whole = Bytes::from(std::mem::replace(&mut self.bytes, rest));
+                return Ok(Some(Frame::Result(head, whole.slice(body_at..end))));
+            }
+        };
+        self.from += end;
+        Ok(Some(frame))
     }
-    let rest = buffer.split_off(end);
-    let whole = Bytes::from(std::mem::replace(buffer, rest));
-    let head = &whole[PREFIX_BYTES..body_at];
-    let malformed = |error: serde_json::Error| garbage(&format!("a malformed frame: {error}"));
-    Ok(Some(match kind {
-        b'P' => Frame::Progress(serde_json::from_slice(head).map_err(malformed)?),
-        b'E' => Frame::Failure(serde_json::from_slice(head).map_err(malformed)?),
-        _ => Frame::Result(
-            serde_json::from_slice(head).map_err(malformed)?,
-            whole.slice(body_at..end),
-        ),
-    }))
 }
 
 /// Deepest nesting of a result: what the runner's encoder writes at most, and
@@ -203,13 +234,13 @@ mod tests {
         let head = r#"{"non_finite":[]}"#;
         let sent = [frame(b'P', r#"{"step":1.0}"#, b""), frame(b'R', head, b"[1,2]")].concat();
         for cut in 0..sent.len() {
-            let mut buffer = sent[..cut].to_vec();
+            let mut unread = Unread { bytes: sent[..cut].to_vec(), from: 0 };
             let mut seen = 0;
-            while take(&mut buffer, 5).unwrap().is_some() {
+            while unread.take(5).unwrap().is_some() {
                 seen += 1;
             }
-            buffer.extend(&sent[cut..]);
-            while let Some(frame) = take(&mut buffer, 5).unwrap() {
+            unread.room().extend(&sent[cut..]);
+            while let Some(frame) = unread.take(5).unwrap() {
                 seen += 1;
                 if let Frame::Result(_, body) = frame {
                     assert_eq!(&body[..], b"[1,2]");
@@ -220,16 +251,28 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_small_frames_moves_no_bytes_about() {
+        let mut unread = Unread { bytes: frame(b'P', r#"{"step":1}"#, b"").repeat(3000), from: 0 };
+        let place = unread.bytes.as_ptr();
+        for _ in 0..3000 {
+            assert!(unread.take(0).unwrap().is_some());
+            assert_eq!(unread.bytes.as_ptr(), place);
+        }
+        assert!(unread.take(0).unwrap().is_none() && unread.room().is_empty());
+    }
+
+    #[test]
     fn a_body_past_the_limit_is_refused_before_it_is_read() {
         let mut buffer = frame(b'R', "{}", b"")[..5].to_vec();
         buffer.extend(u64::MAX.to_le_bytes());
-        assert_eq!(take(&mut buffer, 1 << 27).unwrap_err(), Broken::TooLong(u64::MAX));
+        let mut unread = Unread { bytes: buffer, from: 0 };
+        assert_eq!(unread.take(1 << 27).unwrap_err(), Broken::TooLong(u64::MAX));
     }
 
     #[test]
     fn garbage_is_told_from_frames() {
         for garbage in [&b"hello, this is not a frame"[..], &frame(b'R', "[]", b"1"), &[b'E'; 64]] {
-            assert!(take(&mut garbage.to_vec(), 10).is_err());
+            assert!(Unread { bytes: garbage.to_vec(), from: 0 }.take(10).is_err());
         }
     }
 

@@ -45,6 +45,9 @@ mod wire;
 
 pub use error::Error;
 pub use events::{Event, Events, Stream};
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use frames::fuzzing;
 pub use outcome::{End, Failure, FailureKind, Measured, Outcome};
 pub use outputs::{OutputEntry, Outputs, OutputsError};
 pub use run::{Assignment, Job, Killer, Limits, Ready, Reason};

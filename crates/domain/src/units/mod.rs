@@ -9,6 +9,9 @@
 mod dimension;
 mod error;
 mod exact;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod parse;
 mod quantity;
 mod scale;

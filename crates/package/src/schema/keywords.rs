@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// How a subschema relates to the schema that holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
+pub(crate) enum Relation {
     /// Applies to the same value, always.
     Also,
     /// Applies to the same value, or is asked whether it would.
@@ -96,7 +96,7 @@ pub(super) fn known() -> impl Iterator<Item = &'static str> {
 }
 
 /// The direct subschemas of `schema`, each with its keyword and pointer.
-pub(super) fn children<'a>(
+pub(crate) fn children<'a>(
     schema: &'a Value,
     at: &Pointer,
 ) -> Vec<(Relation, &'static str, Pointer, &'a Value)> {

@@ -11,6 +11,8 @@ mod spots;
 mod violations;
 
 pub use inputs::{CheckedInputs, FileRef};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use keywords::children as subschemas;
 
 use std::fmt;
 

@@ -61,6 +61,8 @@ impl Builder {
         }
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            // A carriage return alone ends a line, too.
+            let before = before.replace("\r\n", "\n").replace('\r', "\n");
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
             Box::new(super::not_utf8(Place::of(line, column)))
@@ -111,7 +113,8 @@ impl Builder {
                 _ => {}
             }
         }
-        Ok(self.root.take())
+        // A file of comments alone has no value; `null` says the same.
+        Ok(Some(self.root.take().unwrap_or(Node { at: Place::of(1, 1), value: Value::Null })))
     }
 
     fn open(&mut self, at: Place, anchor: usize, kind: OpenKind) -> Result<(), Fatal> {

@@ -354,3 +354,22 @@ fn tolerances_may_be_named_as_pytest_names_them() {
     let case = &manifest.test_cases[0];
     assert_eq!((case.rel_tolerance, case.abs_tolerance), (Some(0.1), Some(2.0)));
 }
+
+#[test]
+fn an_empty_manifest_is_told_to_be_empty() {
+    for text in ["", "# nothing\n", "---\n...\n", "~\n"] {
+        let found = faults(&[("mecapy.yaml", text)]);
+        assert_eq!(codes(&found), ["manifest_type"], "{text:?}");
+        assert!(found[0].line.is_some() && found[0].message.en.ends_with("found nothing"));
+    }
+}
+
+#[test]
+fn a_carriage_return_alone_ends_a_line() {
+    let files = vec![
+        ("mecapy.yaml".to_owned(), b"version: x\r\rname: \xff".to_vec()),
+        ("handler.py".to_owned(), HANDLER.as_bytes().to_vec()),
+    ];
+    let found = read_dir(files, &Limits::default(), Policy::DenyList).unwrap_err().faults;
+    assert_eq!((found[0].line, found[0].column), (Some(3), Some(7)));
+}

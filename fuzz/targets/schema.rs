@@ -1,0 +1,7 @@
+//! A JSON Schema, a line `---`, and inputs.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::within(64 << 20, || package::fuzzing::schema(bytes));
+});
