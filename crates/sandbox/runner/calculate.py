@@ -1,6 +1,8 @@
 """The job that imports `handler.py` and calls `calculate(inputs)`."""
 
+import errno
 import inspect
+import json
 import marshal
 import os
 import sys
@@ -31,10 +33,16 @@ LONGEST_BYTECODE = 1 << 28
 ALL_FINITE = b'{"non_finite":[]}'
 MESSAGE_CHARACTERS = 4000
 TRACEBACK_CHARACTERS = 20000
+# Causes of causes that a traceback shows.
+LINKED_ERRORS = 10
 
 
 class HandlerError(Exception):
-    """The handler isn't what the platform can call."""
+    """The handler isn't what the platform can call; says so in French, too."""
+
+    def __init__(self, message, french):
+        super().__init__(message)
+        self.french = french
 
 
 def run(header, body):
@@ -42,22 +50,52 @@ def run(header, body):
         inputs = encode.decode(body)
         value = load_handler()(inputs)
         if type(value) is not dict and (inspect.isawaitable(value) or inspect.isgenerator(value)):
+            kind = type(value).__name__
             raise HandlerError(
-                "calculate returned a %s; write it as a plain function that returns a dict"
-                % type(value).__name__
+                "calculate returned a %s; write it as a plain function that returns a dict" % kind,
+                "calculate a renvoyé un %s ; écrivez une fonction ordinaire qui renvoie un dict"
+                % kind,
             )
         payload, non_finite = encode.encode(value, header["result_bytes"], os.fspath)
+        meta = ALL_FINITE
+        if non_finite:
+            meta = json.dumps({"non_finite": non_finite}).encode()
+            if len(meta) > header["result_bytes"]:
+                raise encode.TooLarge(header["result_bytes"], len(meta))
     except encode.TooLarge as error:
         fail("output_too_large", error, limit=error.limit, measured=error.measured)
     except encode.Unencodable as error:
-        fail("user_error", error, pointer=error.pointer)
-    except MemoryError as error:
-        fail("out_of_memory", error)
+        fail("unencodable", error, pointer=error.pointer)
     except BaseException as error:
-        fail("user_error", error)
+        number = getattr(error, "errno", None) if isinstance(error, OSError) else None
+        if isinstance(error, MemoryError) or number == errno.ENOMEM:
+            fail("out_of_memory", error)
+        else:
+            fail("user_error", error, advice(error, number, header))
     else:
         child.flush()
-        child.send(b"R", {"non_finite": non_finite} if non_finite else ALL_FINITE, payload)
+        child.send(b"R", meta, payload)
+
+
+def advice(error, number, header):
+    """Which limit of the platform stands behind an error, in English and French."""
+    if number == errno.EAGAIN or (
+        isinstance(error, RuntimeError) and error.args == ("can't start new thread",)
+    ):
+        most = header["processes"]
+        return (
+            "; a run may have %d processes and threads: start fewer at once" % most,
+            " ; une exécution peut avoir %d processus et fils : lancez-en moins à la fois" % most,
+        )
+    if number == errno.EMFILE:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return (
+            "; a run may have %d files open at once: close those it has read" % most,
+            " ; une exécution peut avoir %d fichiers ouverts : fermez ceux qu'elle a lus" % most,
+        )
+    return None
 
 
 def prepare_import():
@@ -124,19 +162,34 @@ def load_handler():
     except ModuleNotFoundError as error:
         if error.name != "handler":
             raise
-        raise HandlerError("there is no handler.py at the top of the code") from None
+        raise HandlerError(
+            "there is no handler.py at the top of the code",
+            "il n'y a pas de handler.py à la racine du code",
+        ) from None
     calculate = getattr(handler, "calculate", None)
     if calculate is None:
-        raise HandlerError("handler.py defines no function `calculate`; add `def calculate(inputs):`")
+        raise HandlerError(
+            "handler.py defines no function `calculate`; add `def calculate(inputs):`",
+            "handler.py ne définit pas de fonction `calculate` ; ajoutez `def calculate(inputs):`",
+        )
     if isinstance(calculate, type) or not callable(calculate):
+        kind = "class" if isinstance(calculate, type) else type(calculate).__name__
         raise HandlerError(
             "`calculate` in handler.py is a %s; it must be a function: `def calculate(inputs):`"
-            % ("class" if isinstance(calculate, type) else type(calculate).__name__)
+            % kind,
+            "`calculate` dans handler.py est un %s ; il faut une fonction : `def calculate(inputs):`"
+            % kind,
         )
     if is_coroutine_function(calculate):
-        raise HandlerError("`calculate` is `async def`; write it as a plain `def calculate(inputs):`")
+        raise HandlerError(
+            "`calculate` is `async def`; write it as a plain `def calculate(inputs):`",
+            "`calculate` est `async def` ; écrivez-la comme un simple `def calculate(inputs):`",
+        )
     if not takes_one_argument(calculate):
-        raise HandlerError("`calculate` must take exactly one positional argument, the inputs")
+        raise HandlerError(
+            "`calculate` must take exactly one positional argument, the inputs",
+            "`calculate` doit prendre exactement un argument positionnel, les entrées",
+        )
     return calculate
 
 
@@ -164,12 +217,16 @@ def takes_one_argument(function):
     return True
 
 
-def fail(kind, error, **extra):
+def fail(kind, error, more=None, **extra):
     child.flush()
     exception = type(error).__name__
-    message = child.text(error)
+    message = child.text(error)[:MESSAGE_CHARACTERS]
+    french = getattr(error, "french", None) if isinstance(error, HandlerError) else None
     if isinstance(error, SystemExit):
+        french = "le handler a appelé sys.exit(%s) ; renvoyez plutôt un résultat" % message
         message = "the handler called sys.exit(%s); return a result instead" % message
+    if more is not None:
+        message, french = message + more[0], message + more[1]
     trace = None
     if not isinstance(error, (HandlerError, encode.Unencodable, encode.TooLarge)):
         trace = user_traceback(error)
@@ -179,7 +236,8 @@ def fail(kind, error, **extra):
             extra,
             kind=kind,
             exception=exception,
-            message=message[:MESSAGE_CHARACTERS],
+            message=message,
+            french=french,
             traceback=trace,
         ),
     )
@@ -188,30 +246,58 @@ def fail(kind, error, **extra):
 def user_traceback(error):
     """The traceback without the platform's frames, or None when there are no others."""
     try:
+        cut_chain(error)
         summary = traceback.TracebackException.from_exception(error, limit=-50)
-        seen = set()
-        users = strip(summary, seen)
-        lines = "".join(summary.format(chain=True)) if users else None
+        if not strip(summary):
+            return None
+        half = TRACEBACK_CHARACTERS // 2
+        head, tail, length = "", "", 0
+        for line in summary.format(chain=True):
+            length += len(line)
+            head += line[: half - len(head)]
+            tail = (tail + line[-half:])[-half:]
     except BaseException as worse:
         return "the traceback could not be written: " + type(worse).__name__
-    if lines is not None and len(lines) > TRACEBACK_CHARACTERS:
-        half = TRACEBACK_CHARACTERS // 2
-        lines = lines[:half] + "\n  …\n" + lines[-half:]
-    return lines
+    if length <= half:
+        return head
+    if length <= TRACEBACK_CHARACTERS:
+        return head + tail[half - length :]
+    return head + "\n  …\n" + tail
 
 
-def strip(summary, seen):
+def cut_chain(error):
+    """Leaves the nearest causes of an error, however many there are."""
+    level = [error]
+    for distance in range(LINKED_ERRORS):
+        following = []
+        for one in level:
+            for name in ("__cause__", "__context__"):
+                linked = getattr(one, name)
+                if linked is not None:
+                    if distance == LINKED_ERRORS - 1:
+                        setattr(one, name, None)
+                    following.append(linked)
+        level = list({id(one): one for one in following}.values())[:LINKED_ERRORS]
+
+
+def strip(summary):
     """Removes the platform's frames in place; tells whether frames are left."""
-    if summary is None or id(summary) in seen:
-        return False
-    seen.add(id(summary))
-    kept = [
-        frame
-        for frame in summary.stack
-        if not frame.filename.startswith((OWN_FOLDER, "<frozen importlib"))
-    ]
-    summary.stack[:] = kept
-    left = bool(kept) or isinstance(getattr(summary, "text", None), str)
-    for linked in (summary.__cause__, summary.__context__):
-        left = strip(linked, seen) or left
+    left, seen, found = False, set(), [summary]
+    while found:
+        summary = found.pop()
+        if summary is None or id(summary) in seen:
+            continue
+        seen.add(id(summary))
+        kept = [
+            frame
+            for frame in summary.stack
+            if not frame.filename.startswith((OWN_FOLDER, "<frozen importlib"))
+        ]
+        summary.stack[:] = kept
+        # What it says is formatted with copies of it.
+        said = getattr(summary, "_str", None)
+        if isinstance(said, str) and len(said) > MESSAGE_CHARACTERS:
+            summary._str = said[:MESSAGE_CHARACTERS] + "…"
+        left = left or bool(kept) or isinstance(getattr(summary, "text", None), str)
+        found += [summary.__cause__, summary.__context__]
     return left

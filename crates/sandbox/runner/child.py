@@ -1,5 +1,6 @@
 """A run, isolated by the fork loop: waits for its one job, reports, ends."""
 
+import faulthandler
 import json
 import os
 import struct
@@ -7,7 +8,7 @@ import sys
 import traceback
 import types
 
-from mecapy_runner import blas, encode
+from mecapy_runner import blas, encode, kernel
 
 CONTROL_FD, RESULT_FD = 3, 4
 OUTPUTS = "/outputs"
@@ -114,14 +115,13 @@ def work(header, body):
 
 def progress(step, total=None, message=None):
     """Tells whoever watches the run how far it is; offered as `mecapy_runtime.progress`."""
-    send(
-        b"P",
-        {
-            "step": float(step),
-            "total": None if total is None else float(total),
-            "message": None if message is None else str(message)[:500],
-        },
-    )
+    step = float(step)
+    total = None if total is None else float(total)
+    for number in (step, total or 0.0):
+        if number - number != 0:
+            raise ValueError("progress takes finite numbers, got %r" % number)
+    message = None if message is None else str(message)[:500]
+    send(b"P", {"step": step, "total": total, "message": message})
 
 
 def outputs():
@@ -140,6 +140,9 @@ def furnish():
     sys.modules["mecapy_runtime"] = module
     os.environ["MECAPY_OUTPUTS"] = OUTPUTS
     sys.stdout.reconfigure(line_buffering=True)
+    # Where native code crashes, the log then names the line.
+    kernel.catch_abort()
+    faulthandler.enable()
     sys.addaudithook(explain_network)
 
 

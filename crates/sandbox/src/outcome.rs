@@ -38,6 +38,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// One or two sentences for the author of the calculation.
     pub message: String,
+    /// The same in French where the sentence is the platform's own.
+    pub french: Option<String>,
     /// The Python traceback without the platform's own frames.
     pub traceback: Option<String>,
 }
@@ -45,12 +47,15 @@ pub struct Failure {
 /// The kinds of failure.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FailureKind {
-    /// The handler raised, is missing, or returned what can't be written as JSON.
+    /// The handler raised, or is missing.
     UserError {
         /// The exception's class name, such as `ZeroDivisionError`.
         exception: String,
-        /// JSON Pointer to the value that can't be encoded.
-        pointer: Option<String>,
+    },
+    /// The handler returned what can't be written as JSON.
+    Unencodable {
+        /// JSON Pointer to it.
+        pointer: String,
     },
     /// The time limit passed.
     Timeout {

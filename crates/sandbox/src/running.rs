@@ -28,6 +28,8 @@ use crate::wire::{INLINE_JOB_BYTES, Id, Reply, Request, RunLimits};
 /// waiting for it.
 const DYING: Duration = Duration::from_secs(10);
 const LOG_CHUNK: usize = 64 << 10;
+/// Frames that a pipe holds at most, and some.
+const MOST_UNREAD_FRAMES: usize = 4096;
 
 /// A run at work. Dropping it kills the run.
 #[derive(Debug)]
@@ -182,6 +184,7 @@ impl Running {
             Job::Compile => (json!({"job": "compile"}), &b""[..]),
         };
         header["cpu_cores"] = json!(limits.cpu_cores);
+        header["processes"] = json!(limits.pids);
         header["result_bytes"] = json!(limits.result_bytes);
         let header = header.to_string();
         let mut job = Vec::with_capacity(12 + header.len() + body.len());
@@ -248,6 +251,32 @@ impl Running {
         loop {
             tokio::select! {
                 biased;
+                // First, as a run that floods its pipes has always something to read.
+                () = &mut sleep => {
+                    let measured = self.began.elapsed();
+                    // What is there came in time, even if nobody looked.
+                    for _ in 0..MOST_UNREAD_FRAMES {
+                        let Ok(Some(frame)) = prepared.frames.next_now() else { break };
+                        if let Some(end) = settle(frame, &limits, &self.sink, &prepared.peak) {
+                            return end;
+                        }
+                    }
+                    prepared.kill();
+                    // Whoever waits for a process that was killed for its
+                    // memory runs out of time, too.
+                    return match await_death(prepared).await {
+                        0 => verdict::timeout(limits.wall, measured),
+                        _ => verdict::out_of_memory(&limits, prepared.peak_bytes()),
+                    };
+                }
+                reason = self.orders.given() => {
+                    prepared.kill();
+                    await_death(prepared).await;
+                    return match reason {
+                        Reason::Cancelled => verdict::cancelled(),
+                        Reason::Abandoned => internal("the worker gave the run up".into()),
+                    };
+                }
                 frame = prepared.frames.next(), if frames_open => match frame {
                     Ok(frame) => if let Some(end) = settle(frame, &limits, &self.sink, &prepared.peak) {
                         return end;
@@ -281,20 +310,6 @@ impl Running {
                     Some(_) => {}
                     None => return internal("the sandbox launcher ended".into()),
                 },
-                () = &mut sleep => {
-                    prepared.kill();
-                    let measured = self.began.elapsed();
-                    await_death(prepared).await;
-                    return verdict::timeout(limits.wall, measured);
-                }
-                reason = self.orders.given() => {
-                    prepared.kill();
-                    await_death(prepared).await;
-                    return match reason {
-                        Reason::Cancelled => verdict::cancelled(),
-                        Reason::Abandoned => internal("the worker gave the run up".into()),
-                    };
-                }
             }
         }
     }
@@ -347,20 +362,23 @@ fn drain(pipe: &pipe::Receiver, stream: Stream, sink: &Sink) {
     }
 }
 
-async fn await_death(prepared: &mut Prepared) {
+/// Waits for the end of a killed run; how many of its processes had been
+/// killed for their memory.
+async fn await_death(prepared: &mut Prepared) -> u64 {
     // Only a process that the kernel can't end right now takes longer; its
     // limits hold on.
-    let _ = tokio::time::timeout(DYING, death(&mut prepared.news)).await;
+    tokio::time::timeout(DYING, death(&mut prepared.news)).await.unwrap_or(0)
 }
 
-async fn death(news: &mut mpsc::UnboundedReceiver<News>) {
+async fn death(news: &mut mpsc::UnboundedReceiver<News>) -> u64 {
     while let Some((reply, _)) = news.recv().await {
-        if matches!(reply, Reply::Ended { .. }) {
-            return;
+        if let Reply::Ended { oom_kills, .. } = reply {
+            return oom_kills;
         }
     }
+    0
 }
 
 fn internal(message: String) -> End {
-    End::Failed(Failure { kind: FailureKind::Internal, message, traceback: None })
+    End::Failed(Failure { kind: FailureKind::Internal, message, french: None, traceback: None })
 }

@@ -117,15 +117,20 @@ fn invalid(en: String, fr: String) -> TaskError {
 }
 
 fn error(failure: Failure) -> TaskError {
-    let Failure { kind, message, traceback } = failure;
+    let Failure { kind, message, french, traceback } = failure;
     let base =
         |kind, text| TaskError { traceback: traceback.clone(), ..TaskError::new(kind, text) };
+    let text = match french {
+        Some(french) => Text::new(message, french),
+        None => Text::same(message),
+    };
     match kind {
-        FailureKind::UserError { exception, pointer } => TaskError {
-            exception: Some(exception),
-            pointer,
-            ..base(ErrorKind::UserError, Text::same(message))
-        },
+        FailureKind::UserError { exception } => {
+            TaskError { exception: Some(exception), ..base(ErrorKind::UserError, text) }
+        }
+        FailureKind::Unencodable { pointer } => {
+            TaskError { pointer: Some(pointer), ..base(ErrorKind::InvalidOutput, text) }
+        }
         FailureKind::Timeout { limit, measured } => TaskError {
             limit: Some(limit.as_secs_f64()),
             measured: Some(measured.as_secs_f64()),
@@ -162,18 +167,7 @@ fn error(failure: Failure) -> TaskError {
                 ),
             )
         },
-        FailureKind::Killed { signal } => TaskError {
-            measured: None,
-            ..base(
-                ErrorKind::Killed,
-                Text::new(
-                    format!("the process of the run was ended by signal {signal}: {message}"),
-                    format!(
-                        "le processus de l'exécution a été interrompu par le signal {signal} : {message}"
-                    ),
-                ),
-            )
-        },
+        FailureKind::Killed { .. } => base(ErrorKind::Killed, text),
         FailureKind::OutputTooLarge { limit, measured } => TaskError {
             limit: Some(as_number(limit)),
             measured: Some(as_number(measured)),
@@ -190,10 +184,8 @@ fn error(failure: Failure) -> TaskError {
                 ),
             )
         },
-        FailureKind::InvalidOutput => base(ErrorKind::InvalidOutput, Text::same(message)),
-        FailureKind::Cancelled | FailureKind::Internal => {
-            base(ErrorKind::Internal, Text::same(message))
-        }
+        FailureKind::InvalidOutput => base(ErrorKind::InvalidOutput, text),
+        FailureKind::Cancelled | FailureKind::Internal => base(ErrorKind::Internal, text),
     }
 }
 
