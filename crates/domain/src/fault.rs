@@ -73,10 +73,10 @@ impl Fault {
         self
     }
 
-    /// Names the key or JSON Pointer.
+    /// Names the key or JSON Pointer, cut off where it is beyond reading.
     #[must_use]
     pub fn at_key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        self.key = Some(shown_key(key.into()));
         self
     }
 
@@ -85,6 +85,23 @@ impl Fault {
     pub fn display(&self, lang: Lang) -> impl fmt::Display + '_ {
         Displayed { fault: self, lang }
     }
+}
+
+/// The most bytes of a key that are shown.
+const LONGEST_KEY: usize = 1000;
+
+/// A key or JSON Pointer as a fault shows it. Whoever writes inputs chooses
+/// their keys: a hundred faults under one of a megabyte would be an answer of
+/// a hundred.
+#[must_use]
+pub fn shown_key(mut key: String) -> String {
+    if key.len() > LONGEST_KEY {
+        let end = (0..=LONGEST_KEY).rev().find(|end| key.is_char_boundary(*end));
+        key.truncate(end.unwrap_or(0));
+        key.push('…');
+        key.shrink_to_fit();
+    }
+    key
 }
 
 struct Displayed<'a> {
@@ -124,5 +141,12 @@ mod tests {
         assert_eq!(fault.display(Lang::Fr).to_string(), "mecapy.yaml:3:7 metadata.name: trop long");
         let bare = Fault::error("x", Text::same("no")).at_key("/a");
         assert_eq!(bare.display(Lang::En).to_string(), "/a: no");
+    }
+
+    #[test]
+    fn a_key_beyond_reading_is_cut_off_between_characters() {
+        assert_eq!(shown_key("/force".to_owned()), "/force");
+        let cut = shown_key(format!("/{}", "é".repeat(1_000_000)));
+        assert_eq!(cut, format!("/{}…", "é".repeat(499)));
     }
 }

@@ -50,8 +50,11 @@ codes! {
         "An entry is packed with a method other than deflate or store.",
         "Une entrée est compressée autrement que par deflate ou store.";
     ARCHIVE_DAMAGED = "archive_damaged",
-        "An entry does not match its checksum or can't be inflated.",
-        "Une entrée ne correspond pas à sa somme de contrôle ou ne se décompresse pas.";
+        "An entry does not match its checksum or its stated size, or can't be inflated.",
+        "Une entrée ne correspond pas à sa somme de contrôle ou à sa taille annoncée, ou ne se décompresse pas.";
+    ARCHIVE_MORE_FAULTS = "archive_more_faults",
+        "There are more faults than the hundred that are listed.",
+        "Il y a plus d’erreurs que les cent qui sont listées.";
     MANIFEST_MISSING = "manifest_missing",
         "Neither `mecapy.yaml` nor `pyproject.toml` is in the archive.",
         "Ni `mecapy.yaml` ni `pyproject.toml` ne sont dans l’archive.";

@@ -38,13 +38,17 @@ pub struct Refused {
     pub faults: Vec<Fault>,
 }
 
+/// Faults beyond this many add nothing for whoever reads them.
+const MOST_FAULTS: usize = 100;
+
 /// Reads the bytes of a ZIP.
 ///
 /// # Errors
 /// Every fault of the archive. Where the ZIP itself can't be read, its faults
 /// are all there is to tell.
 pub fn read(zip: &[u8], limits: &Limits, policy: Policy) -> Result<Package, Refused> {
-    let files = archive::unzip(zip, limits).map_err(|faults| Refused { faults })?;
+    let files =
+        archive::unzip(zip, limits).map_err(|faults| Refused { faults: bounded(faults) })?;
     settle(files, limits, policy)
 }
 
@@ -76,6 +80,7 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
     faults.extend(examined.faults);
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     let refused = faults.iter().any(|fault| fault.severity == Severity::Error);
+    let faults = bounded(faults);
     match (manifest, schemas) {
         (Some(manifest), Some(schemas)) if !refused => Ok(Package {
             manifest,
@@ -87,6 +92,24 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
         }),
         _ => Err(Refused { faults }),
     }
+}
+
+/// As many faults as somebody may want to read, errors before warnings where
+/// there are more, and how many more there are.
+fn bounded(mut faults: Vec<Fault>) -> Vec<Fault> {
+    if faults.len() <= MOST_FAULTS {
+        return faults;
+    }
+    faults.sort_by_key(|fault| fault.severity == Severity::Warning);
+    let more = faults.split_off(MOST_FAULTS);
+    let text = Text::new(
+        format!("{} further faults are not listed; mend these first", more.len()),
+        format!("{} autres erreurs ne sont pas listées ; corrigez d’abord celles-ci", more.len()),
+    );
+    let all_warn = faults.iter().all(|fault| fault.severity == Severity::Warning);
+    let fault = if all_warn { Fault::warning } else { Fault::error };
+    faults.push(fault(code::ARCHIVE_MORE_FAULTS, text));
+    faults
 }
 
 /// Compiles the schemas that the manifest's tree holds, even where other
@@ -126,6 +149,16 @@ fn test_cases(
     root: &source::Node,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
+    if schemas.too_long(manifest.test_cases.iter().map(|case| &case.inputs)) {
+        let text = Text::new(
+            "matching the texts of the test cases with the patterns of `io.inputs_schema` could take minutes; shorten them, or use patterns with fewer repetitions",
+            "comparer les textes des cas de test aux motifs de `io.inputs_schema` pourrait prendre des minutes ; raccourcissez-les, ou utilisez des motifs avec moins de répétitions",
+        );
+        let place = root.place("/quality/test_cases");
+        let fault = Fault::error(code::TEST_CASE_INPUTS, text).in_file(file);
+        let key = format!("{base}quality.test_cases");
+        return vec![fault.at(place.line, place.column).at_key(key)];
+    }
     for (index, case) in manifest.test_cases.iter().enumerate() {
         let inputs = case.inputs.to_string();
         let Err(found) = schemas.check_inputs(inputs.as_bytes()) else { continue };

@@ -50,8 +50,8 @@ pub(crate) fn faults_of(path: &str) -> Option<Fault> {
         Fault::error(
             code::ARCHIVE_BAD_PATH,
             Text::new(
-                format!("expected a plain relative path, found \"{shown}\", which {en}"),
-                format!("un chemin relatif simple est attendu, trouvé « {shown} », qui {fr}"),
+                format!("expected a plain relative path, found \"{shown}\", which {en}. Rename the file, or leave it out"),
+                format!("un chemin relatif simple est attendu, trouvé « {shown} », qui {fr}. Renommez le fichier, ou retirez-le"),
             ),
         )
         .in_file(shown),

@@ -17,6 +17,8 @@ use crate::code;
 /// [`HIGHEST_RATIO`]-fold is taken for a bomb.
 const RATIO_COUNTS_FROM: u64 = 16 << 20;
 const HIGHEST_RATIO: u64 = 200;
+/// Inflated at once, in bytes, before the bounds are looked at again.
+const PIECE: u64 = 1 << 20;
 
 /// Every regular file of a ZIP, in its own order.
 pub(crate) fn unzip(bytes: &[u8], limits: &Limits) -> Result<Vec<File>, Vec<Fault>> {
@@ -26,6 +28,9 @@ pub(crate) fn unzip(bytes: &[u8], limits: &Limits) -> Result<Vec<File>, Vec<Faul
     let listed = central_names(bytes, limits.archive_entries);
     if listed.len() as u64 > limits.archive_entries {
         return Err(vec![too_many(listed.len() as u64, limits)]);
+    }
+    if let Some(count) = hidden_entries(bytes, limits.archive_entries) {
+        return Err(vec![too_many(count, limits)]);
     }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| vec![broken(&error)])?;
     let mut faults = duplicates(listed);
@@ -65,22 +70,50 @@ fn inflate(
             continue;
         }
         let mut entry = archive.by_index(index).map_err(|error| vec![broken(&error)])?;
-        let allowed = limits.archive_inflated_bytes - total;
-        let mut content = Vec::new();
-        match entry.by_ref().take(allowed + 1).read_to_end(&mut content) {
-            Ok(_) if content.len() as u64 > allowed => {
-                return Err(vec![too_large_inflated(limits)]);
-            }
-            Ok(_) => {}
-            Err(error) => faults.push(damaged(&path, &error.to_string())),
+        let stated = entry.size();
+        let read = content(&mut entry, total, packed, limits).map_err(|bomb| vec![bomb])?;
+        let content = read.unwrap_or_else(|reason| {
+            faults.push(damaged(&path, &reason));
+            Vec::new()
+        });
+        if faults.is_empty() && content.len() as u64 != stated {
+            faults.push(missized(&path, stated, content.len() as u64));
         }
         total += content.len() as u64;
-        if total > RATIO_COUNTS_FROM && total / packed.max(1) > HIGHEST_RATIO {
-            return Err(vec![bomb(total / packed.max(1))]);
-        }
         files.push(File { path, content });
     }
     if faults.is_empty() { Ok(files) } else { Err(faults) }
+}
+
+/// What an entry holds, or why it can't be inflated; `before` bytes came out
+/// of earlier ones.
+///
+/// # Errors
+/// The fault of an archive that is too large.
+fn content(
+    entry: &mut impl Read,
+    before: u64,
+    packed: u64,
+    limits: &Limits,
+) -> Result<Result<Vec<u8>, String>, Fault> {
+    let mut content = Vec::new();
+    loop {
+        // A bomb is known by its first pieces and takes no more memory than they.
+        let read = match entry.by_ref().take(PIECE).read_to_end(&mut content) {
+            Ok(read) => read as u64,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let total = before + content.len() as u64;
+        if total > limits.archive_inflated_bytes {
+            return Err(too_large_inflated(limits));
+        }
+        if total > RATIO_COUNTS_FROM && total / packed.max(1) > HIGHEST_RATIO {
+            return Err(bomb(packed, total));
+        }
+        if read < PIECE {
+            return Ok(Ok(content));
+        }
+    }
 }
 
 /// What an entry is besides a regular file that can be read.
@@ -178,6 +211,18 @@ fn central_names(bytes: &[u8], most: u64) -> Vec<Vec<u8>> {
     names
 }
 
+/// More entries than `most` where the ZIP has a directory in the form for large
+/// archives, which may stand anywhere: each begins with the same four bytes,
+/// so there can't be more of them than of those.
+fn hidden_entries(bytes: &[u8], most: u64) -> Option<u64> {
+    const ENTRY: u64 = 46;
+    let count = |mark: &[u8; 4]| bytes.windows(4).filter(|four| four == mark).count() as u64;
+    if bytes.len() as u64 / ENTRY <= most || count(b"PK\x06\x07") == 0 {
+        return None;
+    }
+    Some(count(b"PK\x01\x02")).filter(|count| *count > most)
+}
+
 fn duplicates(mut names: Vec<Vec<u8>>) -> Vec<Fault> {
     names.sort_unstable();
     let mut twice: Vec<String> = names
@@ -255,15 +300,26 @@ fn overlapping() -> Fault {
     )
 }
 
-fn bomb(ratio: u64) -> Fault {
+fn missized(path: &str, stated: u64, found: u64) -> Fault {
+    Fault::error(
+        code::ARCHIVE_DAMAGED,
+        Text::new(
+            format!("the ZIP states that `{path}` has {stated} bytes, and it has {found}. Make the ZIP anew"),
+            format!("le ZIP annonce {stated} octets pour `{path}`, qui en a {found}. Refaites le ZIP"),
+        ),
+    )
+    .in_file(path)
+}
+
+fn bomb(packed: u64, inflated: u64) -> Fault {
     Fault::error(
         code::ARCHIVE_RATIO,
         Text::new(
             format!(
-                "the archive inflates {ratio}-fold, more than {HIGHEST_RATIO}-fold is refused as a ZIP bomb. Leave out what is mostly empty"
+                "the archive's {packed} bytes inflate to {inflated} and more; beyond {HIGHEST_RATIO}-fold it is refused as a ZIP bomb. Leave out what is mostly empty"
             ),
             format!(
-                "l’archive se décompresse {ratio} fois ; au-delà de {HIGHEST_RATIO} elle est refusée comme bombe ZIP. Retirez-en ce qui est presque vide"
+                "les {packed} octets de l’archive en donnent {inflated} et plus ; au-delà de {HIGHEST_RATIO} fois elle est refusée comme bombe ZIP. Retirez-en ce qui est presque vide"
             ),
         ),
     )

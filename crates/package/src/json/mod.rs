@@ -4,7 +4,7 @@
 mod parse;
 mod splice;
 
-pub(crate) use parse::{DEEPEST, Error, ErrorKind, parse};
+pub(crate) use parse::{DEEPEST, Error, ErrorKind, parse, shortened};
 pub(crate) use splice::Splices;
 pub use splice::{Replacement, replace};
 

@@ -28,7 +28,7 @@ pub(crate) enum ErrorKind {
     Syntax(&'static str, &'static str),
     TooDeep,
     DuplicateKey(String),
-    /// The number as it was written.
+    /// The number as it was written, or its beginning.
     BeyondFloat(String),
 }
 
@@ -57,6 +57,15 @@ struct Parser<'a> {
     depth: usize,
     path: Vec<Step<'a>>,
     errors: Vec<Error>,
+}
+
+/// What is shown of a key or number; the document's author chose its length.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 100;
+    match text.char_indices().nth(SHOWN) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
 }
 
 enum Step<'a> {
@@ -126,7 +135,7 @@ impl<'a> Parser<'a> {
             }
             let key = self.string()?;
             if !seen.insert(key.clone()) {
-                self.error(ErrorKind::DuplicateKey(key.clone().into_owned()), key_at);
+                self.error(ErrorKind::DuplicateKey(shortened(&key).into_owned()), key_at);
             }
             self.space();
             if !self.take(b':') {
@@ -189,7 +198,7 @@ impl<'a> Parser<'a> {
         let decimal_is_infinite =
             !is_integer_text(raw) && raw.parse::<f64>().is_ok_and(f64::is_infinite);
         if decimal_is_infinite {
-            self.error(ErrorKind::BeyondFloat(raw.to_owned()), start);
+            self.error(ErrorKind::BeyondFloat(shortened(raw).into_owned()), start);
         }
         Ok(Kind::Number(raw))
     }
@@ -329,7 +338,7 @@ impl<'a> Parser<'a> {
             return;
         }
         let pointer = self.path.iter().fold(Pointer::root(), |pointer, step| match step {
-            Step::Key(key) => pointer.key(key),
+            Step::Key(key) => pointer.key(&shortened(key)),
             Step::Index(index) => pointer.index(*index),
         });
         self.errors.push(Error { kind, offset, pointer });

@@ -13,6 +13,7 @@ use domain::{Fault, Text};
 use serde_json::Value;
 
 use super::keywords::{self, Relation};
+use super::patterns::Steps;
 use super::{Problem, Section};
 use crate::code;
 
@@ -27,6 +28,16 @@ pub(super) fn check(section: Section, schema: &Value, problems: &mut Vec<Problem
     let Some((node, text)) = graph.staying().or_else(|| graph.doubling()) else { return };
     let fault = Fault::error(code::SCHEMA_TOO_COMPLEX, text);
     problems.push(Problem::new(section, &graph.places[node], fault));
+}
+
+/// Steps for each byte of text that the patterns of a schema take, each as
+/// often as references bring it to one value. The schema has passed
+/// [`check`], so following them ends.
+pub(super) fn of_patterns(schema: &Value) -> Steps {
+    let graph = Graph::of(schema);
+    let mut known: Vec<Option<Steps>> = vec![None; graph.edges.len()];
+    let all = (0..graph.edges.len()).map(|node| graph.pattern_steps(node, schema, &mut known));
+    all.fold(Steps::default(), Steps::and)
 }
 
 struct Edge {
@@ -139,6 +150,19 @@ impl Graph {
         }
         costs[node] = Some((cost, chain + 1));
         Ok((cost, chain + 1))
+    }
+
+    /// Steps of a node's own patterns and of those that it brings along.
+    fn pattern_steps(&self, node: usize, schema: &Value, known: &mut [Option<Steps>]) -> Steps {
+        if let Some(known) = known[node] {
+            return known;
+        }
+        let own = schema.pointer(&self.places[node]).map_or_else(Steps::default, Steps::of);
+        let brought = self.edges[node].iter().filter(|edge| edge.stays);
+        let steps =
+            brought.fold(own, |sum, edge| sum.and(self.pattern_steps(edge.to, schema, known)));
+        known[node] = Some(steps);
+        steps
     }
 
     /// A recursion that reaches one member along two ways.

@@ -8,11 +8,12 @@ use domain::units::{Quantity, Unit};
 use domain::{Fault, Text};
 use serde_json::Value;
 
+use super::patterns::Bytes;
 use super::spots::Here;
 use super::violations::violations;
 use super::{Compiled, Schemas};
 use crate::code;
-use crate::json::{DEEPEST, ErrorKind, Json, Kind, Splices, parse};
+use crate::json::{DEEPEST, ErrorKind, Json, Kind, Splices, parse, shortened};
 
 /// Faults beyond this many add nothing for whoever reads them.
 const MOST_FAULTS: usize = 100;
@@ -23,6 +24,11 @@ const MOST_DEFAULTS: usize = 10_000;
 /// Quantities that one set of inputs may have converted; each takes about 20
 /// microseconds, a plain number takes none.
 const MOST_CONVERSIONS: usize = 50_000;
+
+/// Files that one set of inputs may name; each is looked up and copied.
+const MOST_FILES: usize = 1000;
+/// Bytes that the places of those files may take together.
+const MOST_FILE_PLACES: usize = 1 << 20;
 
 /// Inputs that satisfy their schema.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +49,13 @@ pub struct FileRef {
 }
 
 impl Schemas {
+    /// Whether checking texts like these, one after another, could take too
+    /// long.
+    pub(crate) fn too_long<'a>(&self, inputs: impl Iterator<Item = &'a Value>) -> bool {
+        let texts = inputs.map(Bytes::of_value).fold(Bytes::default(), Bytes::and);
+        self.inputs.patterns.too_long(texts)
+    }
+
     /// Checks the JSON text of a task's inputs.
     ///
     /// # Errors
@@ -53,6 +66,12 @@ impl Schemas {
         })?;
         if !matches!(document.kind, Kind::Object(_)) {
             return Err(vec![not_an_object(&document.to_value())]);
+        }
+        if self.inputs.patterns.any() {
+            let texts = Bytes::of(&document);
+            if self.inputs.patterns.too_long(texts) {
+                return Err(vec![too_much_text(texts)]);
+            }
         }
         let mut filling = Filling::new(&self.inputs);
         let mut splices = Splices::default();
@@ -106,6 +125,27 @@ impl Path<'_> {
         }
     }
 
+    /// The place as a fault shows it.
+    fn shown(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Key(parent, key) => {
+                let last = Pointer::root().key(&shortened(key));
+                parent.shown() + last.as_str()
+            }
+            Self::Index(parent, index) => format!("{}/{index}", parent.shown()),
+        }
+    }
+
+    /// About how long the pointer is, in bytes.
+    fn len(&self) -> usize {
+        match self {
+            Self::Root => 0,
+            Self::Key(parent, key) => parent.len() + 1 + key.len(),
+            Self::Index(parent, _) => parent.len() + 2,
+        }
+    }
+
     fn depth(&self) -> usize {
         match self {
             Self::Root => 0,
@@ -119,13 +159,21 @@ pub(super) struct Filling<'a> {
     compiled: &'a Compiled,
     pub(super) faults: Vec<Fault>,
     files: Vec<FileRef>,
+    file_places: usize,
     defaults: usize,
     conversions: usize,
 }
 
 impl<'a> Filling<'a> {
     pub(super) fn new(compiled: &'a Compiled) -> Self {
-        Self { compiled, faults: Vec::new(), files: Vec::new(), defaults: 0, conversions: 0 }
+        Self {
+            compiled,
+            faults: Vec::new(),
+            files: Vec::new(),
+            file_places: 0,
+            defaults: 0,
+            conversions: 0,
+        }
     }
 
     fn value(&mut self, at: &Path<'_>, here: &Here, value: &Json<'_>, splices: &mut Splices) {
@@ -139,6 +187,11 @@ impl<'a> Filling<'a> {
         }
         match &value.kind {
             Kind::Text(text) if spots.get(here).any(|spot| spot.file) => {
+                self.file_places += at.len();
+                if self.files.len() == MOST_FILES || self.file_places > MOST_FILE_PLACES {
+                    self.faults.push(too_many_files().at_key(at.shown()));
+                    return;
+                }
                 let pointer = at.pointer().to_string();
                 self.files.push(FileRef { pointer, reference: text.to_string() });
             }
@@ -182,7 +235,7 @@ impl<'a> Filling<'a> {
         if self.conversions > MOST_CONVERSIONS {
             if self.conversions == MOST_CONVERSIONS + 1 {
                 let fault = Fault::error(code::INPUT_TOO_LARGE, too_many_conversions(unit));
-                self.faults.push(fault.at_key(at.pointer().as_str()));
+                self.faults.push(fault.at_key(at.shown()));
             }
             return;
         }
@@ -197,7 +250,7 @@ impl<'a> Filling<'a> {
                     _ => no_quantity(error.text(), unit),
                 };
                 let fault = Fault::error(code::INPUT_UNIT, expected);
-                self.faults.push(fault.at_key(at.pointer().as_str()));
+                self.faults.push(fault.at_key(at.shown()));
             }
         }
     }
@@ -224,7 +277,7 @@ impl<'a> Filling<'a> {
             };
             self.defaults += 1;
             if self.defaults > MOST_DEFAULTS || at.depth() >= DEEPEST {
-                self.faults.push(endless_defaults().at_key(at.pointer().as_str()));
+                self.faults.push(endless_defaults().at_key(at.shown()));
                 return;
             }
             if !(members.is_empty() && added.is_empty()) {
@@ -273,6 +326,36 @@ fn too_many_conversions(unit: &Unit) -> Text {
         ),
         format!(
             "au plus {MOST_CONVERSIONS} grandeurs avec unité sont attendues dans un jeu d’entrées, trouvé davantage ; donnez de simples nombres en {unit}"
+        ),
+    )
+}
+
+fn too_much_text(texts: Bytes) -> Fault {
+    let bytes = texts.all();
+    Fault::error(
+        code::INPUT_TOO_LARGE,
+        Text::new(
+            format!(
+                "these inputs hold {bytes} bytes of text, and matching them with the patterns of the schema could take minutes; shorten the texts, pass them as a file, or ask the author for patterns with fewer repetitions"
+            ),
+            format!(
+                "ces entrées contiennent {bytes} octets de texte, dont la comparaison aux motifs du schéma pourrait prendre des minutes ; raccourcissez les textes, passez-les en fichier, ou demandez à l’auteur des motifs avec moins de répétitions"
+            ),
+        ),
+    )
+    .at_key("")
+}
+
+fn too_many_files() -> Fault {
+    Fault::error(
+        code::INPUT_TOO_LARGE,
+        Text::new(
+            format!(
+                "expected at most {MOST_FILES} files in one set of inputs, at places of {MOST_FILE_PLACES} bytes together, found more; put them into one ZIP"
+            ),
+            format!(
+                "au plus {MOST_FILES} fichiers sont attendus dans un jeu d’entrées, à des endroits de {MOST_FILE_PLACES} octets en tout, trouvé davantage ; réunissez-les dans un ZIP"
+            ),
         ),
     )
 }

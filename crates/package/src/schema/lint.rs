@@ -5,17 +5,27 @@ use domain::json::Pointer;
 use domain::{Fault, Text};
 use serde_json::Value;
 
+use super::patterns::Weight;
 use super::{Problem, Section, cost, keywords};
 use crate::code;
-use crate::json::is_integer_text;
+use crate::json::{is_integer_text, shortened};
 
 const DEEPEST: usize = 64;
 const MOST_NODES: usize = 20_000;
+/// Bytes of the JSON Pointers of all values together: each is written many
+/// times, and a key that many values lie under stands in all of theirs.
+const MOST_PLACES: usize = 4 << 20;
+/// Ranges of characters in all patterns together; compiling takes about half
+/// a microsecond for each.
+const MOST_PATTERNS: u64 = 2_000_000;
+/// Violations of the meta-schema beyond this many add nothing for whoever
+/// reads them.
+const MOST_INVALID: usize = 100;
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Reports everything that would keep `schema` from being compiled safely.
 pub(super) fn lint(section: Section, schema: &Value, problems: &mut Vec<Problem>) {
-    let mut lint = Lint { section, root: schema, problems };
+    let mut lint = Lint { section, root: schema, problems, patterns: 0 };
     if !lint.bounds(schema) {
         return;
     }
@@ -32,6 +42,8 @@ struct Lint<'a> {
     section: Section,
     root: &'a Value,
     problems: &'a mut Vec<Problem>,
+    /// The size of the patterns so far.
+    patterns: u64,
 }
 
 impl Lint<'_> {
@@ -39,8 +51,24 @@ impl Lint<'_> {
     fn bounds(&mut self, schema: &Value) -> bool {
         let mut open = vec![(schema, Pointer::root(), 0)];
         let mut nodes = 0;
+        let mut places = 0;
         while let Some((value, at, depth)) = open.pop() {
             nodes += 1;
+            // Counted before they are written.
+            places += match value {
+                Value::Object(members) => {
+                    members.keys().map(|key| at.as_str().len() + key.len() + 1).sum()
+                }
+                Value::Array(items) => items.len() * (at.as_str().len() + 6),
+                _ => 0,
+            };
+            if places > MOST_PLACES {
+                self.error(&at, code::SCHEMA_TOO_COMPLEX, Text::new(
+                    format!("the paths to the values of a schema have at most {MOST_PLACES} bytes together, those of this one have more. Shorten its keys"),
+                    format!("les chemins des valeurs d’un schéma ont au plus {MOST_PLACES} octets en tout, ceux-ci en ont plus. Raccourcissez les clés"),
+                ));
+                return false;
+            }
             if depth > DEEPEST || nodes > MOST_NODES {
                 self.error(&at, code::SCHEMA_TOO_COMPLEX, Text::new(
                     format!("a schema has at most {DEEPEST} levels and {MOST_NODES} values, this one has more. Move repeated parts to `$defs` and refer to them by `$ref`"),
@@ -97,6 +125,9 @@ impl Lint<'_> {
             // The meta-schema asks `anyOf` for each type; one sentence will do.
             if !found.iter().any(|(known, _)| *known == at) {
                 found.push((at, super::message::of(&error)));
+            }
+            if found.len() == MOST_INVALID {
+                break;
             }
         }
         for (at, text) in found {
@@ -158,13 +189,25 @@ impl Lint<'_> {
     }
 
     fn pattern(&mut self, at: &Pointer, pattern: &str) {
+        if self.patterns > MOST_PATTERNS {
+            return;
+        }
+        self.patterns = self.patterns.saturating_add(Weight::of(pattern).size);
+        if self.patterns > MOST_PATTERNS {
+            self.error(at, code::SCHEMA_PATTERN, Text::new(
+                format!("the patterns of a schema have at most {MOST_PATTERNS} ranges of characters together, repetitions written out; with this one there are more. Use `[A-Za-z0-9_]` in place of `\\w`, and `maxLength` in place of `{{0,100}}`"),
+                format!("les motifs d’un schéma ont au plus {MOST_PATTERNS} plages de caractères en tout, répétitions développées ; celui-ci en fait trop. Utilisez `[A-Za-z0-9_]` au lieu de `\\w`, et `maxLength` au lieu de `{{0,100}}`"),
+            ));
+            return;
+        }
         let built = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
         if let Err(error) = built {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let shown = shortened(pattern);
             self.error(at, code::SCHEMA_PATTERN, Text::new(
-                format!("\"{pattern}\" is no regular expression that runs in linear time ({reason}); look-around and back-references are not available"),
-                format!("\"{pattern}\" n’est pas une expression régulière qui s’exécute en temps linéaire ({reason}) ; ni assertions avant/arrière ni références arrière ne sont disponibles"),
+                format!("\"{shown}\" is no regular expression that runs in linear time ({reason}); look-around and back-references are not available"),
+                format!("\"{shown}\" n’est pas une expression régulière qui s’exécute en temps linéaire ({reason}) ; ni assertions avant/arrière ni références arrière ne sont disponibles"),
             ));
         }
     }

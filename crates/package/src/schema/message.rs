@@ -7,7 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
 
 use super::inputs::is_non_finite;
-use crate::json::{is_integer_text, type_name};
+use crate::json::{is_integer_text, shortened, type_name};
 use crate::source::nearest;
 
 /// The violations that one error of the validator stands for, each with its
@@ -116,10 +116,13 @@ pub(super) fn of(error: &ValidationError<'_>) -> Text {
             "expected items that all differ, found equal ones",
             "des éléments tous différents sont attendus, certains sont égaux",
         ),
-        Kind::Pattern { pattern } => expected(
-            format!("a text that matches the pattern {pattern}"),
-            format!("un texte conforme au motif {pattern}"),
-        ),
+        Kind::Pattern { pattern } => {
+            let pattern = shortened(pattern);
+            expected(
+                format!("a text that matches the pattern {pattern}"),
+                format!("un texte conforme au motif {pattern}"),
+            )
+        }
         Kind::Format { format } => expected(
             format!("a text in the format \"{format}\""),
             format!("un texte au format « {format} »"),

@@ -7,6 +7,7 @@ mod keywords;
 mod lint;
 mod message;
 mod outputs;
+mod patterns;
 mod spots;
 mod violations;
 
@@ -21,6 +22,7 @@ use jsonschema::{PatternOptions, ValidationOptions, Validator};
 use serde_json::Value;
 
 use crate::code;
+use patterns::Steps;
 use spots::Spots;
 
 /// The compiled schemas of one version. Compiling takes a millisecond or so;
@@ -36,13 +38,13 @@ impl Schemas {
     /// thread of its own.
     #[must_use]
     pub fn inputs_may_be_slow(&self) -> bool {
-        self.inputs.has_patterns
+        self.inputs.patterns.any()
     }
 
     /// The same of results.
     #[must_use]
     pub fn outputs_may_be_slow(&self) -> bool {
-        self.outputs.as_ref().is_some_and(|outputs| outputs.has_patterns)
+        self.outputs.as_ref().is_some_and(|outputs| outputs.patterns.any())
     }
 
     /// Compiles the schemas of a manifest.
@@ -110,8 +112,8 @@ impl Problem {
 struct Compiled {
     validator: Validator,
     spots: Spots,
-    /// A pattern takes time in proportion to its own size times the text's.
-    has_patterns: bool,
+    /// What matching its patterns costs.
+    patterns: Steps,
 }
 
 impl fmt::Debug for Compiled {
@@ -130,17 +132,6 @@ fn options() -> ValidationOptions<'static> {
         .with_pattern_options(patterns)
 }
 
-/// Whether a keyword of that name is anywhere; a property called so counts, too.
-fn has_patterns(schema: &Value) -> bool {
-    match schema {
-        Value::Object(entries) => entries.iter().any(|(key, value)| {
-            matches!(key.as_str(), "pattern" | "patternProperties") || has_patterns(value)
-        }),
-        Value::Array(items) => items.iter().any(has_patterns),
-        _ => false,
-    }
-}
-
 fn compile(section: Section, schema: &Value, problems: &mut Vec<Problem>) -> Option<Compiled> {
     let before = problems.len();
     lint::lint(section, schema, problems);
@@ -154,7 +145,7 @@ fn compile(section: Section, schema: &Value, problems: &mut Vec<Problem>) -> Opt
     let spots = Spots::of(section, schema, problems);
     match validator {
         Ok(_) if refused(problems) => None,
-        Ok(validator) => Some(Compiled { validator, spots, has_patterns: has_patterns(schema) }),
+        Ok(validator) => Some(Compiled { validator, spots, patterns: cost::of_patterns(schema) }),
         Err(error) => {
             let pointer = error.instance_path().as_str().to_owned();
             let fault = Fault::error(

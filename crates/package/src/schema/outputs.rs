@@ -8,6 +8,7 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use super::inputs::Path;
+use super::patterns::Bytes;
 use super::spots::{Here, Spots};
 use super::violations::violations;
 use super::{FileRef, Schemas};
@@ -45,6 +46,15 @@ impl Schemas {
             warnings.push(not_checked(en.to_owned(), fr.to_owned()));
             return warnings;
         };
+        if outputs.patterns.any() && outputs.patterns.too_long(Bytes::of_value(&value)) {
+            warnings.push(not_checked(
+                "holds more text than the patterns of the schema could be matched with in seconds"
+                    .to_owned(),
+                "contient trop de texte pour être comparé en quelques secondes aux motifs du schéma"
+                    .to_owned(),
+            ));
+            return warnings;
+        }
         for pointer in non_finite {
             if let Some(place) = value.pointer_mut(pointer) {
                 *place = Value::from(0);

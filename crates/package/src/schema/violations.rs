@@ -8,6 +8,7 @@
 use std::cell::Cell;
 
 use domain::Text;
+use domain::fault::shown_key;
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
@@ -33,7 +34,8 @@ pub(super) fn violations(
         let each = errors
             .take(most)
             .flat_map(|error| message::each(&error, |at| compiled.spots.names_at(at)));
-        each.take(most).collect::<Vec<_>>()
+        // The places are kept together, and their keys are the caller's.
+        each.take(most).map(|(at, text)| (shown_key(at), text)).collect::<Vec<_>>()
     };
     if bytes <= LARGE {
         return collect(value, &counts);

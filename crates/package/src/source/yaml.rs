@@ -9,6 +9,11 @@ use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, Tag, optio
 use super::{DEEPEST, Entry, LARGEST, MOST_NODES, Node, Parsed, Place, Value, number};
 use crate::code;
 
+/// Bytes of text that count as one more value.
+const TEXT_OF_A_NODE: usize = 100;
+/// What the parser says beyond its own bound on nesting.
+const TOO_DEEP: &str = "recursion limit";
+
 /// Reads the one document of a file.
 pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     let mut builder = Builder::default();
@@ -72,7 +77,12 @@ impl Builder {
             options! { emit_comments: false, flow_nesting_limit: 100, block_nesting_limit: 100 };
         let mut documents = 0;
         for event in Parser::new_from_str_with_options(text, options) {
-            let (event, span) = event.map_err(|error| syntax(error.marker(), &error.info()))?;
+            let (event, span) = event.map_err(|error| {
+                if error.info().contains(TOO_DEEP) {
+                    return Box::new(super::too_complex(place(error.marker())));
+                }
+                syntax(error.marker(), &error.info())
+            })?;
             let at = place(&span.start);
             match event {
                 Event::DocumentStart(..) => {
@@ -95,9 +105,11 @@ impl Builder {
                 Event::Scalar(text, style, anchor, tag) => {
                     let value = self.scalar(&text, style, tag.as_deref(), at);
                     let node = Node { at, value };
-                    self.count(1, self.open.len(), at)?;
+                    // An alias to a long text is as much a bomb as one to a list.
+                    let nodes = 1 + text.len() / TEXT_OF_A_NODE;
+                    self.count(nodes, self.open.len(), at)?;
                     if anchor > 0 {
-                        self.anchors.insert(anchor, (node.clone(), Size { nodes: 1, depth: 0 }));
+                        self.anchors.insert(anchor, (node.clone(), Size { nodes, depth: 0 }));
                     }
                     self.add(node, 0)?;
                 }
