@@ -1,10 +1,10 @@
 //! What `mecapy doctor` finds out: whether this machine can run calculations,
 //! what is in the way, and how to mend it.
 //!
-//! [`machine`] reads [`facts`], each of the [`checks`] makes a [`Finding`] of
-//! them without looking at the machine itself, and [`show`] prints. The last
-//! finding is a real calculation in the sandbox, which outweighs what the
-//! others only foresee.
+//! `machine` reads `facts`, each of the `checks` makes a [`Finding`] of them
+//! without looking at the machine itself, and [`show`] prints. The last finding
+//! is a real calculation in the sandbox, which outweighs what the others only
+//! foresee.
 
 mod checks;
 mod facts;
