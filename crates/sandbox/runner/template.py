@@ -69,8 +69,9 @@ def say(answer):
 
 
 def load(modules):
-    """Imports modules one by one, up to the first that starts a thread."""
-    loaded, failed, threaded = [], [], None
+    """Imports modules one by one, up to the first that is not fit for it."""
+    loaded, failed, unfit = [], [], None
+    before = processes()
     for name in modules:
         try:
             __import__(name)
@@ -79,12 +80,36 @@ def load(modules):
             failed.append([name, type(error).__name__ + ": " + child.text(error)[:500]])
         else:
             loaded.append(name)
-        if len(os.listdir("/proc/self/task")) > 1:
-            threaded = name
+        reason = left_behind(before)
+        if reason:
+            unfit = [name, reason]
             break
     blas.find()
     memory.freeze()
-    return {"loaded": loaded, "failed": failed, "threaded": threaded}
+    return {"loaded": loaded, "failed": failed, "unfit": unfit}
+
+
+def left_behind(before):
+    """What an import leaves that runs must not get from it, or None."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return "its import starts a thread, which would not survive the fork"
+    if processes() - before:
+        return "its import starts a process, which would run outside of every limit"
+    with open("/proc/self/maps", "rb") as maps:
+        if any(is_shared_memory(*line.split(None, 5)[1:]) for line in maps):
+            return "its import makes shared memory, through which runs would see each other"
+    return None
+
+
+def processes():
+    """Those that can be seen from here; runs that stand ready are among them."""
+    return {name for name in os.listdir("/proc") if name.isdigit()}
+
+
+def is_shared_memory(permissions, _offset, _device, _inode, path=b""):
+    """Whether a mapping can be written here, or elsewhere by who has its file."""
+    in_memory = path.startswith((b"/memfd:", b"/dev/zero", b"/scratch/", b"/anon_hugepage"))
+    return permissions.endswith(b"s") and (b"w" in permissions or in_memory)
 
 
 main()

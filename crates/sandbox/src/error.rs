@@ -31,6 +31,10 @@ pub enum Error {
     /// A run could not be forked or did not pass the checks from outside.
     #[error("no run could be prepared: {0}")]
     Prepare(String),
+    /// What the template has imported keeps its runs from being isolated. One
+    /// without imports has this from nobody.
+    #[error("the packages keep runs from being isolated: {0}")]
+    Unfit(String),
     /// The interpreter can't be used.
     #[error("the interpreter {} can't be used: {detail}", executable.display())]
     Interpreter {

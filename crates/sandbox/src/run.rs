@@ -129,6 +129,9 @@ impl Ready {
                 let broken = |error: io::Error| Error::Prepare(error.to_string());
                 Ok(Self { prepared: Prepared::new(link, run, held, news, files).map_err(broken)? })
             }
+            Some((Reply::PrepareFailed { detail, by_packages: true, .. }, _)) => {
+                Err(Error::Unfit(detail))
+            }
             Some((Reply::PrepareFailed { detail, .. }, _)) => Err(Error::Prepare(detail)),
             Some((other, _)) => Err(Error::Prepare(format!("unexpected answer {other:?}"))),
             None => Err(Error::LauncherGone("it ended while a run was prepared".into())),

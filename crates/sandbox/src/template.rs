@@ -45,8 +45,8 @@ pub struct TemplateSpec {
     /// Folders of installed packages, read-only, in `sys.path` order after the
     /// standard library. Their `.pth` files are never executed.
     pub packages: Vec<PathBuf>,
-    /// Modules imported before the first fork; one that fails to import or
-    /// starts a thread is dropped.
+    /// Modules imported before the first fork; one that fails to import,
+    /// or leaves a thread, a process or shared memory, is dropped.
     pub preload: Vec<String>,
     /// What the template process itself may use.
     pub limits: TemplateLimits,
@@ -153,7 +153,7 @@ impl Template {
     }
 
     /// Imports more modules between forks; answers for these modules. When one
-    /// of them starts a thread, a fresh process without it takes this one's
+    /// of them is not fit for it, a fresh process without it takes this one's
     /// place, and runs that were prepared before but not assigned end.
     pub async fn preload(&self, modules: &[String]) -> Result<Preloaded, Error> {
         let mut news = self.inner.imports.lock().await;
@@ -167,13 +167,13 @@ impl Template {
             let current = self.inner.current().clone();
             let import =
                 import(&self.inner.link, &current, &new, &self.inner.spec.limits, &mut news);
-            let Imported { loaded, failed, threaded } = import.await?;
+            let Imported { loaded, failed, unfit } = import.await?;
             let mut after = before;
             after.dropped.extend(failed);
-            match threaded {
+            match unfit {
                 None => after.loaded.extend(loaded),
-                Some(name) => {
-                    after.dropped.push((name.clone(), STARTS_A_THREAD.to_owned()));
+                Some(unfit) => {
+                    after.dropped.push(unfit);
                     let dropped =
                         |name: &String| after.dropped.iter().any(|(other, _)| other == name);
                     let wanted = after.loaded.iter().chain(&new).filter(|name| !dropped(name));
@@ -265,8 +265,6 @@ impl Template {
     }
 }
 
-const STARTS_A_THREAD: &str = "its import starts a thread, which would not survive the fork";
-
 impl Inner {
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
@@ -282,7 +280,7 @@ impl Drop for Inner {
 struct Imported {
     loaded: Vec<String>,
     failed: Vec<(String, String)>,
-    threaded: Option<String>,
+    unfit: Option<(String, String)>,
 }
 
 /// Starts a process with as many of the modules as can be imported.
@@ -296,9 +294,9 @@ async fn bring_up(
         let (current, mut news) = boot(link, spec).await?;
         let guard = StopUnlessKept { link, current: Some(&current) };
         let imported = import(link, &current, &modules, &spec.limits, &mut news).await?;
-        if let Some(name) = imported.threaded {
-            dropped.push((name.clone(), STARTS_A_THREAD.to_owned()));
-            modules.retain(|module| *module != name);
+        if let Some(unfit) = imported.unfit {
+            modules.retain(|module| *module != unfit.0);
+            dropped.push(unfit);
             continue;
         }
         guard.keep();
@@ -360,7 +358,7 @@ async fn import(
     limits: &TemplateLimits,
     news: &mut mpsc::UnboundedReceiver<News>,
 ) -> Result<Imported, Error> {
-    let none = Imported { loaded: Vec::new(), failed: Vec::new(), threaded: None };
+    let none = Imported { loaded: Vec::new(), failed: Vec::new(), unfit: None };
     if modules.is_empty() {
         return Ok(none);
     }
@@ -368,8 +366,8 @@ async fn import(
         Request::Import { template: current.id, modules: modules.to_vec(), within: limits.start };
     link.send(&request, &[]).await?;
     match news.recv().await {
-        Some((Reply::Imported { loaded, failed, threaded, .. }, _)) => {
-            Ok(Imported { loaded, failed, threaded })
+        Some((Reply::Imported { loaded, failed, unfit, .. }, _)) => {
+            Ok(Imported { loaded, failed, unfit })
         }
         other => {
             current.alive.store(false, Ordering::Release);

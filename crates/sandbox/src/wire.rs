@@ -81,20 +81,22 @@ pub(crate) enum Reply {
     Unsupported { missing: String, remedy: String },
     /// The interpreter runs and takes commands.
     TemplateBooted { template: Id, pid: i32 },
-    /// Modules were imported, up to the first that started a thread.
+    /// Modules were imported, up to the first that leaves what no fork may
+    /// have: its name and what that is.
     Imported {
         template: Id,
         loaded: Vec<String>,
         failed: Vec<(String, String)>,
-        threaded: Option<String>,
+        unfit: Option<(String, String)>,
     },
     /// The template is gone, asked for or not.
     TemplateEnded { template: Id, detail: String },
     /// A run waits. Files: control socket, result, stdout, stderr, scratch,
     /// pidfd, CPU counter, memory peak.
     Prepared { run: Id },
-    /// It could not be made or did not pass the checks.
-    PrepareFailed { run: Id, detail: String },
+    /// It could not be made or did not pass the checks; `by_packages` where
+    /// that is the doing of what the template has imported.
+    PrepareFailed { run: Id, detail: String, by_packages: bool },
     /// Code and limits are in place.
     Assigned { run: Id },
     /// They are not, and the run is dead.

@@ -55,6 +55,7 @@ impl SandboxBuilder {
             memory_bytes: settings.template_memory_bytes,
             ready: settings.ready_per_template,
             runs: settings.runs_per_template,
+            age: settings.template_age,
             start: settings.template_start,
         };
         let code = Code::under(&settings.root, settings.limits.clone()).map_err(|source| {

@@ -20,6 +20,8 @@ pub struct Settings {
     /// After this many runs a template is replaced by a fresh one: its
     /// children share one address layout and one hash seed.
     pub runs_per_template: u64,
+    /// After this time, too, behind the next run.
+    pub template_age: Duration,
     /// Disk for environments; the longest unused go first.
     pub environments_bytes: u64,
     /// Bounds on a run beyond those of its manifest.
@@ -40,6 +42,7 @@ impl Settings {
             ready_per_template: 3 * (cores + 1),
             template_memory_bytes: 2 << 30,
             runs_per_template: 10_000,
+            template_age: Duration::from_secs(3600),
             environments_bytes: 20 << 30,
             limits: domain::limits::Limits::default(),
             template_start: Duration::from_secs(120),

@@ -1,6 +1,6 @@
 //! Warm templates within a memory budget, and the runs that stand ready.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use domain::{CompanyId, Digest};
 use engine::TemplateStatus;
 use environment::Environment;
-use sandbox::{Interpreter, Preloaded, Ready, Template, TemplateLimits, TemplateSpec};
+use sandbox::{Error, Interpreter, Preloaded, Ready, Template, TemplateLimits, TemplateSpec};
 use tokio_util::task::TaskTracker;
 
 use crate::supervisor::Supervisor;
@@ -30,6 +30,7 @@ pub(crate) struct Wanted {
     pub(crate) interpreter: Interpreter,
     pub(crate) packages: PathBuf,
     /// Held as long as the template stands, so that it is not collected.
+    #[expect(dead_code, reason = "it only holds the environment")]
     pub(crate) environment: Environment,
     /// Modules to be there before the fork.
     pub(crate) imports: Vec<String>,
@@ -40,7 +41,10 @@ pub(crate) struct Wanted {
 pub(crate) struct Budget {
     pub(crate) memory_bytes: u64,
     pub(crate) ready: u32,
+    /// After so many runs, or so much time, a template is replaced: its runs
+    /// share one address layout and one hash seed.
     pub(crate) runs: u64,
+    pub(crate) age: Duration,
     pub(crate) start: Duration,
 }
 
@@ -61,6 +65,9 @@ struct Inner {
     standing: Mutex<HashMap<Key, Arc<Warm>>>,
     /// Who starts or extends which template, so that it is done once.
     changing: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
+    /// Whose imports keep runs from being isolated: theirs import by
+    /// themselves.
+    unfit: Mutex<HashSet<Key>>,
     warm_starts: AtomicU64,
     cold_starts: AtomicU64,
     jobs: TaskTracker,
@@ -70,14 +77,15 @@ struct Inner {
 pub(crate) struct Warm {
     key: Key,
     template: Template,
-    _environment: Environment,
+    /// With every module that was asked for, whether it could be loaded or not.
+    wanted: Mutex<Wanted>,
+    born: Instant,
+    renewing: AtomicBool,
     ready: Mutex<VecDeque<Ready>>,
     refilling: AtomicBool,
     /// Whether its memory is laid out for further runs.
     settled: AtomicBool,
     few_left: tokio::sync::Notify,
-    /// Modules that were asked for, whether they could be loaded or not.
-    asked: Mutex<BTreeSet<String>>,
     used_at: Mutex<Instant>,
     runs: AtomicU64,
     memory_bytes: AtomicU64,
@@ -97,6 +105,7 @@ impl Templates {
             budget,
             standing: Mutex::default(),
             changing: Mutex::default(),
+            unfit: Mutex::default(),
             warm_starts: AtomicU64::new(0),
             cold_starts: AtomicU64::new(0),
             jobs: TaskTracker::new(),
@@ -104,31 +113,39 @@ impl Templates {
     }
 
     /// A ready run of a template, which `stood` before it was asked for.
-    pub(crate) async fn start(
-        &self,
-        warm: Arc<Warm>,
-        stood: bool,
-    ) -> Result<Start, sandbox::Error> {
+    pub(crate) async fn start(&self, warm: Arc<Warm>, stood: bool) -> Result<Start, Error> {
         let waiting = warm.pop();
         if warm.is_low(self.0.budget.ready) {
             warm.few_left.notify_waiters();
         }
-        let ready = match waiting {
-            Some(ready) => ready,
-            None => warm.template.prepare().await?,
+        let prepared = match waiting {
+            Some(ready) => Ok(ready),
+            None => warm.template.prepare().await,
+        };
+        let (warm, stood, ready) = match prepared {
+            Ok(ready) => (warm, stood, ready),
+            Err(Error::Unfit(reason)) if !self.is_unfit(&warm.key) => {
+                let fresh = self.without_imports(&warm, &reason).await?;
+                let ready = match fresh.pop() {
+                    Some(ready) => ready,
+                    None => fresh.template.prepare().await?,
+                };
+                (fresh, false, ready)
+            }
+            Err(error) => return Err(error),
         };
         let counter = if stood { &self.0.warm_starts } else { &self.0.cold_starts };
         counter.fetch_add(1, Ordering::Relaxed);
         warm.runs.fetch_add(1, Ordering::Relaxed);
         *lock(&warm.used_at) = Instant::now();
+        if self.is_worn(&warm) {
+            self.renew(&warm);
+        }
         Ok(Start { ready, warm: stood, template: warm })
     }
 
     /// The wanted template with its imports loaded, and whether it stood.
-    pub(crate) async fn standing(
-        &self,
-        wanted: &Wanted,
-    ) -> Result<(Arc<Warm>, bool), sandbox::Error> {
+    pub(crate) async fn standing(&self, wanted: &Wanted) -> Result<(Arc<Warm>, bool), Error> {
         if let Some(warm) = self.fit(&wanted.key, &wanted.imports) {
             return Ok((warm, true));
         }
@@ -140,7 +157,8 @@ impl Templates {
         let alive = self.alive(&wanted.key);
         let warm = match alive {
             Some(warm) => {
-                warm.extend(&wanted.imports).await?;
+                let imports = !self.is_unfit(&wanted.key);
+                warm.extend(&wanted.imports, imports).await?;
                 warm
             }
             None => self.raise(wanted).await?,
@@ -191,6 +209,7 @@ impl Templates {
         while lock(&warm.ready).len() < self.0.budget.ready as usize && warm.template.is_alive() {
             match warm.template.prepare().await {
                 Ok(ready) => lock(&warm.ready).push_back(ready),
+                // Whoever needs the next run finds out, and acts on it.
                 Err(error) => {
                     tracing::debug!("no run could be prepared ahead: {error}");
                     return;
@@ -241,7 +260,7 @@ impl Templates {
     pub(crate) fn fit(&self, key: &Key, imports: &[String]) -> Option<Arc<Warm>> {
         let warm = self.alive(key)?;
         let complete = {
-            let asked = lock(&warm.asked);
+            let asked = &lock(&warm.wanted).imports;
             imports.iter().all(|module| asked.contains(module))
         };
         complete.then_some(warm)
@@ -250,40 +269,117 @@ impl Templates {
     fn alive(&self, key: &Key) -> Option<Arc<Warm>> {
         let mut standing = lock(&self.0.standing);
         let warm = standing.get(key)?;
-        let fresh = warm.runs.load(Ordering::Relaxed) < self.0.budget.runs;
-        if warm.template.is_alive() && fresh {
+        // Its replacement comes long before, unless it can't be started.
+        let usable = warm.runs.load(Ordering::Relaxed) < 2 * self.0.budget.runs;
+        if warm.template.is_alive() && usable {
             return Some(warm.clone());
         }
         standing.remove(key);
         None
     }
 
-    async fn raise(&self, wanted: &Wanted) -> Result<Arc<Warm>, sandbox::Error> {
+    /// Starts a template and proves it with its first run. Where what it has
+    /// imported keeps runs from being isolated, it is started without.
+    async fn raise(&self, wanted: &Wanted) -> Result<Arc<Warm>, Error> {
         let sandbox = self.0.supervisor.sandbox().await?;
-        let template = sandbox
-            .start_template(TemplateSpec {
-                packages: vec![wanted.packages.clone()],
-                preload: wanted.imports.clone(),
-                limits: TemplateLimits { start: self.0.budget.start, ..TemplateLimits::default() },
-                ..TemplateSpec::new(wanted.interpreter.clone())
-            })
-            .await?;
-        tell_dropped(&template.preloaded());
+        loop {
+            let preload = match self.is_unfit(&wanted.key) {
+                true => Vec::new(),
+                false => wanted.imports.clone(),
+            };
+            let imports = !preload.is_empty();
+            let template = sandbox
+                .start_template(TemplateSpec {
+                    packages: vec![wanted.packages.clone()],
+                    preload,
+                    limits: TemplateLimits {
+                        start: self.0.budget.start,
+                        ..TemplateLimits::default()
+                    },
+                    ..TemplateSpec::new(wanted.interpreter.clone())
+                })
+                .await?;
+            tell_dropped(&template.preloaded());
+            match template.prepare().await {
+                Ok(first) => return Ok(self.stand(wanted, template, first)),
+                Err(Error::Unfit(reason)) if imports => self.mark_unfit(&wanted.key, &reason),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn stand(&self, wanted: &Wanted, template: Template, first: Ready) -> Arc<Warm> {
         let warm = Arc::new(Warm {
             key: wanted.key,
             template,
-            _environment: wanted.environment.clone(),
-            ready: Mutex::default(),
+            wanted: Mutex::new(wanted.clone()),
+            born: Instant::now(),
+            renewing: AtomicBool::new(false),
+            ready: Mutex::new(VecDeque::from([first])),
             refilling: AtomicBool::new(false),
             settled: AtomicBool::new(false),
             few_left: tokio::sync::Notify::new(),
-            asked: Mutex::new(wanted.imports.iter().cloned().collect()),
             used_at: Mutex::new(Instant::now()),
             runs: AtomicU64::new(0),
             memory_bytes: AtomicU64::new(0),
         });
         lock(&self.0.standing).insert(wanted.key, warm.clone());
-        Ok(warm)
+        warm
+    }
+
+    fn is_worn(&self, warm: &Warm) -> bool {
+        warm.runs.load(Ordering::Relaxed) >= self.0.budget.runs
+            || warm.born.elapsed() >= self.0.budget.age
+    }
+
+    /// Puts a fresh template in the place of a worn one, which serves until
+    /// then and ends with its last run.
+    fn renew(&self, warm: &Arc<Warm>) {
+        if warm.renewing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (templates, warm) = (self.clone(), warm.clone());
+        self.0.jobs.spawn(async move {
+            let turn = lock(&templates.0.changing).entry(warm.key).or_default().clone();
+            let _turn = turn.lock().await;
+            let wanted = lock(&warm.wanted).clone();
+            match templates.raise(&wanted).await {
+                Ok(fresh) => {
+                    fresh.measure();
+                    lock(&warm.ready).clear();
+                    templates.refill(&fresh);
+                }
+                Err(error) => {
+                    tracing::warn!("a worn template can't be replaced: {error}");
+                    warm.renewing.store(false, Ordering::Release);
+                }
+            }
+        });
+    }
+
+    /// A template whose runs import by themselves, in the place of one that
+    /// turned out to be unfit.
+    async fn without_imports(&self, warm: &Warm, reason: &str) -> Result<Arc<Warm>, Error> {
+        let turn = lock(&self.0.changing).entry(warm.key).or_default().clone();
+        let _turn = turn.lock().await;
+        if self.is_unfit(&warm.key)
+            && let Some(fresh) = self.alive(&warm.key)
+        {
+            return Ok(fresh);
+        }
+        self.mark_unfit(&warm.key, reason);
+        let wanted = lock(&warm.wanted).clone();
+        self.raise(&wanted).await
+    }
+
+    fn mark_unfit(&self, key: &Key, reason: &str) {
+        let environment = key.environment;
+        tracing::warn!(%environment, "its runs import by themselves from now on: {reason}");
+        lock(&self.0.unfit).insert(*key);
+    }
+
+    fn is_unfit(&self, key: &Key) -> bool {
+        lock(&self.0.unfit).contains(key)
     }
 
     /// Ends the longest unused templates until the rest fit the budget; the
@@ -354,21 +450,20 @@ impl Warm {
         }
     }
 
-    /// Loads what further functions of this environment import. Runs forked
-    /// before lack it and are thrown away.
-    async fn extend(&self, imports: &[String]) -> Result<(), sandbox::Error> {
+    /// Loads what further functions of this environment import, where that is
+    /// to be done ahead. Runs forked before lack it and are thrown away.
+    async fn extend(&self, imports: &[String], ahead: bool) -> Result<(), Error> {
         let missing: Vec<_> = {
-            let asked = lock(&self.asked);
+            let asked = &lock(&self.wanted).imports;
             imports.iter().filter(|module| !asked.contains(*module)).cloned().collect()
         };
-        if missing.is_empty() {
-            return Ok(());
+        if ahead && !missing.is_empty() {
+            let preloaded = self.template.preload(&missing).await?;
+            tell_dropped(&preloaded);
+            lock(&self.ready).clear();
+            self.settled.store(false, Ordering::Relaxed);
         }
-        let preloaded = self.template.preload(&missing).await?;
-        tell_dropped(&preloaded);
-        lock(&self.ready).clear();
-        self.settled.store(false, Ordering::Relaxed);
-        lock(&self.asked).extend(missing);
+        lock(&self.wanted).imports.extend(missing);
         Ok(())
     }
 

@@ -137,6 +137,12 @@ impl Group {
         self.peak.as_fd()
     }
 
+    /// Processes and threads in the group.
+    pub(crate) fn tasks(&self) -> io::Result<u64> {
+        let text = std::fs::read_to_string(self.path(Controller::Pids, "pids.current"))?;
+        text.trim().parse().map_err(io::Error::other)
+    }
+
     /// Processes killed for memory since the group was made or renewed.
     pub(crate) fn oom_kills(&self) -> u64 {
         self.read_oom_kills().saturating_sub(self.oom_kills_before)

@@ -4,10 +4,14 @@
 //! what the kernel says about it.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dev, Dir, FileType, Mode, OFlags, Stat};
 use rustix::process::Pid;
+
+use crate::sys::maps;
+
+use super::root::SCRATCH;
 
 /// The namespaces of a process, by inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,25 @@ pub(super) struct Namespaces {
 
 const OWN: [&str; 4] = ["user", "pid", "mnt", "ipc"];
 const SHARED: [&str; 3] = ["net", "uts", "cgroup"];
+
+/// Which file an open file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// A run's open files by number: `/dev/null`, its stdout and stderr, its
+/// control socket, its result pipe.
+pub(super) type RunFiles = [FileId; 4];
+
+/// What is open at the numbers 0 to 4, and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OpenFiles {
+    /// Whether 0 is the null device.
+    pub(super) null: bool,
+    pub(super) others: RunFiles,
+}
 
 /// What the kernel tells of a process. Opened once: each walk through `/proc`
 /// costs as much as what is read there.
@@ -47,6 +70,54 @@ impl Facts {
         String::from_utf8(text).map_err(io::Error::other)
     }
 
+    /// What the process has open; says so where that is more or less than the
+    /// numbers 0 to 4.
+    pub(super) fn open_files(&self) -> io::Result<Result<OpenFiles, String>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(&self.0, "fd", flags, Mode::empty())?;
+        let mut numbers = Vec::new();
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy();
+            if name != "." && name != ".." {
+                numbers.push(name.into_owned());
+            }
+        }
+        numbers.sort();
+        if numbers != ["0", "1", "2", "3", "4"] {
+            return Ok(Err(format!(
+                "it has the files {} open, expected 0 to 4",
+                numbers.join(", ")
+            )));
+        }
+        let status = |name: &str| rustix::fs::statat(&folder, name, AtFlags::empty());
+        let null = status("0")?;
+        let is_null = FileType::from_raw_mode(null.st_mode) == FileType::CharacterDevice
+            && null.st_rdev == rustix::fs::makedev(1, 3);
+        let of = |name: &str| Ok::<_, io::Error>(FileId::from(&status(name)?));
+        let others = [of("1")?, of("2")?, of("3")?, of("4")?];
+        Ok(Ok(OpenFiles { null: is_null, others }))
+    }
+
+    /// Whether it has memory that another process may write to or see written.
+    /// Read-only views of files of `memory` are no less than that; those of
+    /// the read-only tree, such as libc's table of character sets, are none.
+    pub(super) fn has_shared_memory(&self, memory: &[Dev]) -> io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let maps = rustix::fs::openat(&self.0, "maps", flags, Mode::empty())?;
+        let shared = maps::shared_mappings(&maps, || {
+            let mut text = String::new();
+            io::Read::read_to_string(&mut std::fs::File::from(maps.try_clone()?), &mut text)?;
+            Ok(text)
+        })?;
+        Ok(shared.iter().any(|mapping| mapping.writable || memory.contains(&mapping.device)))
+    }
+
+    /// The device of the process's scratch space.
+    pub(super) fn scratch_device(&self) -> io::Result<Dev> {
+        Ok(rustix::fs::statat(&self.0, format!("root/{SCRATCH}"), AtFlags::empty())?.st_dev)
+    }
+
     pub(super) fn namespaces(&self) -> io::Result<Namespaces> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::openat(&self.0, "ns", flags, Mode::empty())?;
@@ -65,20 +136,38 @@ impl Facts {
     }
 }
 
+impl FileId {
+    pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from(&rustix::fs::fstat(file)?))
+    }
+}
+
+impl From<&Stat> for FileId {
+    fn from(status: &Stat) -> Self {
+        Self { device: status.st_dev, inode: status.st_ino }
+    }
+}
+
 /// What is known of a candidate from outside.
 pub(super) struct Candidate<'a> {
     pub(super) status: &'a str,
     pub(super) namespaces: &'a Namespaces,
     pub(super) in_its_group: bool,
+    pub(super) files: &'a OpenFiles,
+    pub(super) shares_memory: bool,
+}
+
+/// What a candidate has to be.
+pub(super) struct Expected<'a> {
+    pub(super) template: &'a Namespaces,
+    pub(super) launcher: i32,
+    pub(super) uid: u32,
+    pub(super) files: &'a RunFiles,
 }
 
 /// Says which promise a candidate breaks.
-pub(super) fn verify(
-    candidate: &Candidate<'_>,
-    template: &Namespaces,
-    launcher: i32,
-    uid: u32,
-) -> Result<(), String> {
+pub(super) fn verify(candidate: &Candidate<'_>, expected: &Expected<'_>) -> Result<(), String> {
+    let Expected { template, launcher, uid, files } = expected;
     let field = |name: &str| {
         candidate
             .status
@@ -124,6 +213,18 @@ pub(super) fn verify(
     if !candidate.in_its_group {
         return Err("it has not joined its control group".into());
     }
+    // Whatever else it had open or mapped, another run of the template could
+    // have, too.
+    if !candidate.files.null || candidate.files.others != **files {
+        return Err("its open files are not those that it was given".into());
+    }
+    if candidate.shares_memory {
+        return Err(
+            "it shares memory with its template, as a package made a shared mapping when it was \
+             imported"
+                .into(),
+        );
+    }
     Ok(())
 }
 
@@ -138,13 +239,31 @@ mod tests {
     const TEMPLATE: Namespaces = Namespaces { own: [1, 2, 3, 4], shared: [5, 6, 7] };
     const RUN: Namespaces = Namespaces { own: [11, 12, 13, 14], shared: [5, 6, 7] };
 
-    fn verdict(status: &str, namespaces: &Namespaces, in_its_group: bool) -> Result<(), String> {
-        verify(&Candidate { status, namespaces, in_its_group }, &TEMPLATE, 10, 7)
+    const GIVEN: RunFiles = [file(1), file(2), file(3), file(4)];
+
+    const fn file(inode: u64) -> FileId {
+        FileId { device: 1, inode }
+    }
+
+    fn good(status: &str) -> Candidate<'_> {
+        static FILES: OpenFiles = OpenFiles { null: true, others: GIVEN };
+        Candidate {
+            status,
+            namespaces: &RUN,
+            in_its_group: true,
+            files: &FILES,
+            shares_memory: false,
+        }
+    }
+
+    fn verdict(candidate: &Candidate<'_>) -> Result<(), String> {
+        let expected = Expected { template: &TEMPLATE, launcher: 10, uid: 7, files: &GIVEN };
+        verify(candidate, &expected)
     }
 
     #[test]
     fn an_isolated_run_passes() {
-        assert_eq!(verdict(GOOD, &RUN, true), Ok(()));
+        assert_eq!(verdict(&good(GOOD)), Ok(()));
     }
 
     #[test]
@@ -157,20 +276,34 @@ mod tests {
             ("Seccomp_filters:\t2", "Seccomp_filters:\t1"),
             ("CapEff:\t0000000000000000", "CapEff:\t0000000000200000"),
             ("CapPrm:\t0000000000000000", "CapPrm:\t000001ffffffffff"),
+            ("CapInh:\t0000000000000000", "CapInh:\t0000000000000001"),
+            ("CapAmb:\t0000000000000000", "CapAmb:\t0000000000000001"),
             ("Uid:\t7\t7\t7\t7", "Uid:\t7\t0\t7\t7"),
+            ("Gid:\t7\t7\t7\t7", "Gid:\t7\t7\t7\t0"),
             ("NSpid:\t40\t9\t1", "NSpid:\t40\t9"),
             ("NSpid:\t40\t9\t1", "NSpid:\t40\t9\t2"),
         ] {
             let status = GOOD.replace(kept, broken);
-            assert!(verdict(&status, &RUN, true).is_err(), "{broken}");
+            assert!(verdict(&good(&status)).is_err(), "{broken}");
         }
-        assert!(verdict(GOOD, &RUN, false).is_err());
+        assert!(verdict(&Candidate { in_its_group: false, ..good(GOOD) }).is_err());
         for index in 0..4 {
             let mut namespaces = RUN;
             namespaces.own[index] = TEMPLATE.own[index];
-            assert!(verdict(GOOD, &namespaces, true).is_err());
+            assert!(verdict(&Candidate { namespaces: &namespaces, ..good(GOOD) }).is_err());
         }
-        let network = Namespaces { shared: [50, 6, 7], ..RUN };
-        assert!(verdict(GOOD, &network, true).is_err());
+        for index in 0..3 {
+            let mut namespaces = RUN;
+            namespaces.shared[index] += 50;
+            assert!(verdict(&Candidate { namespaces: &namespaces, ..good(GOOD) }).is_err());
+        }
+        for index in 0..4 {
+            let mut files = OpenFiles { null: true, others: GIVEN };
+            files.others[index] = file(9);
+            assert!(verdict(&Candidate { files: &files, ..good(GOOD) }).is_err());
+        }
+        let files = OpenFiles { null: false, others: GIVEN };
+        assert!(verdict(&Candidate { files: &files, ..good(GOOD) }).is_err());
+        assert!(verdict(&Candidate { shares_memory: true, ..good(GOOD) }).is_err());
     }
 }

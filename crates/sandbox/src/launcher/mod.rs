@@ -22,7 +22,7 @@ use rustix::process::{Pid, Signal};
 use crate::cgroup::{self, Tree};
 use crate::seccomp::{self, Filters};
 use crate::service::HostReport;
-use crate::sys::{fork, message, mounts, reap};
+use crate::sys::{fork, maps, message, mounts, reap};
 use crate::wire::{self, Begin, Id, Reply, Request};
 
 use runs::Run;
@@ -66,6 +66,8 @@ struct Launcher {
     own_mounts: OwnedFd,
     own_pids: OwnedFd,
     proc_from_outside: bool,
+    /// See [`maps::memory_devices`].
+    memory_devices: Vec<rustix::fs::Dev>,
     templates: HashMap<Id, Template>,
     runs: HashMap<Id, Run>,
     roles: HashMap<Pid, Role>,
@@ -143,12 +145,13 @@ impl Launcher {
             let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             Ok((
                 epoll,
+                maps::memory_devices()?,
                 reap::child_signals()?,
                 open("/proc/self/ns/mnt")?,
                 open("/proc/self/ns/pid")?,
             ))
         };
-        let (epoll, signals, own_mounts, own_pids) = set_up().map_err(kernel)?;
+        let (epoll, memory_devices, signals, own_mounts, own_pids) = set_up().map_err(kernel)?;
         let mut launcher = Self {
             control,
             epoll,
@@ -159,6 +162,7 @@ impl Launcher {
             own_mounts,
             own_pids,
             proc_from_outside: mounts::proc_takes_a_namespace(),
+            memory_devices,
             templates: HashMap::new(),
             runs: HashMap::new(),
             roles: HashMap::new(),

@@ -14,7 +14,7 @@ use crate::sys::message;
 use crate::sys::reap::Dead;
 use crate::wire::{Id, Reply, RunLimits};
 
-use super::birth::{self, Candidate, Facts};
+use super::birth::{self, Candidate, Expected, Facts, FileId, RunFiles};
 use super::{Launcher, Role, Source, kill};
 
 /// How long a fork and its isolation may take.
@@ -34,10 +34,26 @@ pub(super) struct Run {
     released: bool,
 }
 
+/// Why a run was not born.
+#[derive(Debug, thiserror::Error)]
+enum Unborn {
+    /// What the template has imported: nothing else changes what it does.
+    #[error("{0}")]
+    Unfit(String),
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+}
+
+impl Unborn {
+    fn failed(cause: impl Into<String>) -> Self {
+        Self::Failed(io::Error::other(cause.into()))
+    }
+}
+
 enum Phase {
     /// Ordered from the template. The host's ends of the result pipe, stdout
-    /// and stderr wait here.
-    Birth { deadline: Instant, files: [OwnedFd; 3] },
+    /// and stderr wait here; `given` are the ends that the run gets.
+    Birth { deadline: Instant, files: [OwnedFd; 3], given: RunFiles },
     /// Checked, without work.
     Waiting,
     /// Has work, or failed to get any.
@@ -48,7 +64,8 @@ impl Launcher {
     /// Orders a run from a template; it answers by itself.
     pub(super) fn prepare(&mut self, template: Id, run: Id) {
         if let Err(error) = self.try_prepare(template, run) {
-            self.answer(&Reply::PrepareFailed { run, detail: error.to_string() }, &[]);
+            let detail = error.to_string();
+            self.answer(&Reply::PrepareFailed { run, detail, by_packages: false }, &[]);
         }
     }
 
@@ -73,13 +90,20 @@ impl Launcher {
         rustix::net::sockopt::set_socket_passcred(&control, true)?;
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
         let ((result, result_end), (out, out_end), (err, err_end)) = (pipe()?, pipe()?, pipe()?);
+        let given = [
+            FileId::of(&out_end)?,
+            FileId::of(&err_end)?,
+            FileId::of(&control_end)?,
+            FileId::of(&result_end)?,
+        ];
         let mut files =
             vec![control_end.as_fd(), result_end.as_fd(), out_end.as_fd(), err_end.as_fd()];
         files.extend(group.join_files());
         template.order_fork(&files)?;
         template.live_runs += 1;
         self.watch(control.as_fd(), Source::Birth(run))?;
-        let phase = Phase::Birth { deadline: Instant::now() + BIRTH, files: [result, out, err] };
+        let deadline = Instant::now() + BIRTH;
+        let phase = Phase::Birth { deadline, files: [result, out, err], given };
         let run_state = Run {
             template: id,
             phase,
@@ -104,46 +128,37 @@ impl Launcher {
             _ => None,
         };
         let Some(sender) = sender else {
-            return self.miscarry(id, "the forked process ended before it was isolated");
+            let cause = "the forked process ended before it was isolated";
+            return self.miscarry(id, &Unborn::Unfit(cause.into()));
         };
         match self.admit(id, sender.pid) {
             Ok(()) => {}
-            Err(error) => self.miscarry(id, &error.to_string()),
+            Err(cause) => self.miscarry(id, &cause),
         }
     }
 
     /// Checks a candidate and hands it to the worker.
-    fn admit(&mut self, id: Id, pid: Pid) -> io::Result<()> {
-        let run = self.runs.get_mut(&id).ok_or_else(|| io::Error::other("unknown run"))?;
-        let template = self.templates.get(&run.template);
-        let expected = template.and_then(|template| Some((template.namespaces()?, template.uid())));
-        let (namespaces, uid) =
-            expected.ok_or_else(|| io::Error::other("the template has ended"))?;
+    fn admit(&mut self, id: Id, pid: Pid) -> Result<(), Unborn> {
         // Only a child that isn't reaped is certain to be the one that wrote.
         let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let is_ours = matches!(rustix::process::waitid(WaitId::Pid(pid), peek), Ok(None));
         if !is_ours || self.roles.contains_key(&pid) {
-            return Err(io::Error::other("the message came from no new child"));
+            return Err(Unborn::Unfit("the message came from no new child".into()));
         }
-        let process = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-        let facts = Facts::of(pid)?;
-        let candidate = Candidate {
-            status: &facts.read("status")?,
-            namespaces: &facts.namespaces()?,
-            in_its_group: self.tree.holds(&run.group, &facts.read("cgroup")?),
-        };
-        let launcher = rustix::process::getpid().as_raw_nonzero().get();
-        let verdict = birth::verify(&candidate, namespaces, launcher, uid);
-        self.roles.insert(pid, Role::Run(id));
+        let process =
+            rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)?;
+        let unknown = || Unborn::failed("unknown run");
+        let run = self.runs.get_mut(&id).ok_or_else(unknown)?;
         run.process = Some(process.try_clone()?);
-        verdict.map_err(io::Error::other)?;
+        self.roles.insert(pid, Role::Run(id));
+        let uid = self.inspect(id, pid)?;
         let scratch = self.attach_own(pid, process.as_fd(), uid)?;
 
-        let run = self.runs.get_mut(&id).ok_or_else(|| io::Error::other("unknown run"))?;
+        let run = self.runs.get_mut(&id).ok_or_else(unknown)?;
         let Phase::Birth { files: [result, out, err], .. } =
             std::mem::replace(&mut run.phase, Phase::Waiting)
         else {
-            return Err(io::Error::other("it spoke twice"));
+            return Err(Unborn::failed("it is born already"));
         };
         let _ = rustix::event::epoll::delete(&self.epoll, &run.control);
         let run = &self.runs[&id];
@@ -161,10 +176,43 @@ impl Launcher {
         Ok(())
     }
 
+    /// Checks from outside that a candidate is isolated, and that its template
+    /// has made no other process. Gives their user id.
+    fn inspect(&self, id: Id, pid: Pid) -> Result<u32, Unborn> {
+        let run = self.runs.get(&id).ok_or_else(|| Unborn::failed("unknown run"))?;
+        let Phase::Birth { given, .. } = &run.phase else {
+            return Err(Unborn::failed("it is born already"));
+        };
+        let gone = || Unborn::failed("the template has ended");
+        let template = self.templates.get(&run.template).ok_or_else(gone)?;
+        let facts = Facts::of(pid)?;
+        let candidate = Candidate {
+            status: &facts.read("status")?,
+            namespaces: &facts.namespaces()?,
+            in_its_group: self.tree.holds(&run.group, &facts.read("cgroup")?),
+            files: &facts.open_files()?.map_err(Unborn::Unfit)?,
+            shares_memory: facts.has_shared_memory(template.memory())?,
+        };
+        let expected = Expected {
+            template: template.namespaces().ok_or_else(gone)?,
+            launcher: rustix::process::getpid().as_raw_nonzero().get(),
+            uid: template.uid(),
+            files: given,
+        };
+        birth::verify(&candidate, &expected).map_err(Unborn::Unfit)?;
+        let born = |other: &&Run| {
+            other.template == run.template && matches!(other.phase, Phase::Birth { .. })
+        };
+        template
+            .is_alone_but_for(self.runs.values().filter(born).count())?
+            .map_err(Unborn::Unfit)?;
+        Ok(template.uid())
+    }
+
     /// Gives up on a run that was never handed out.
-    fn miscarry(&mut self, id: Id, cause: &str) {
+    fn miscarry(&mut self, id: Id, cause: &Unborn) {
         let Some(run) = self.runs.get_mut(&id) else { return };
-        let mut detail = cause.to_owned();
+        let mut detail = cause.to_string();
         if let Phase::Birth { files: [_, _, err], .. } =
             std::mem::replace(&mut run.phase, Phase::Assigned)
         {
@@ -185,7 +233,8 @@ impl Launcher {
                 self.lost_a_run(id);
             }
         }
-        self.answer(&Reply::PrepareFailed { run: id, detail }, &[]);
+        let by_packages = matches!(cause, Unborn::Unfit(_));
+        self.answer(&Reply::PrepareFailed { run: id, detail, by_packages }, &[]);
         self.bury(id);
     }
 
@@ -241,7 +290,7 @@ impl Launcher {
     pub(super) fn release(&mut self, id: Id) {
         let Some(run) = self.runs.get_mut(&id) else { return };
         if matches!(run.phase, Phase::Birth { .. }) {
-            return self.miscarry(id, "nobody waits for it any more");
+            return self.miscarry(id, &Unborn::failed("nobody waits for it any more"));
         }
         run.released = true;
         if let Some(process) = run.process.as_ref().filter(|_| !run.dead) {
@@ -290,7 +339,7 @@ impl Launcher {
         let ids: Vec<Id> =
             self.runs.iter().filter(|(_, run)| owed(run)).map(|(id, _)| *id).collect();
         for id in ids {
-            self.miscarry(id, &format!("the template has ended: {detail}"));
+            self.miscarry(id, &Unborn::failed(format!("the template has ended: {detail}")));
         }
     }
 
@@ -314,7 +363,7 @@ impl Launcher {
         let ids: Vec<Id> =
             self.runs.iter().filter(|(_, run)| overdue(run)).map(|(id, _)| *id).collect();
         for id in ids {
-            self.miscarry(id, "the template did not fork in time");
+            self.miscarry(id, &Unborn::Unfit("the template did not fork in time".into()));
         }
     }
 

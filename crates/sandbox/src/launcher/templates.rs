@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::fs::Dev;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
@@ -27,6 +28,9 @@ const TAIL_BYTES: usize = 4096;
 /// their own groups.
 const TEMPLATE_PIDS: u64 = 256;
 
+/// Tasks of a template's group while nothing is being born.
+const KEEPER_AND_TEMPLATE: u64 = 2;
+
 /// One template with its keeper.
 pub(super) struct Template {
     keeper: OwnedFd,
@@ -40,6 +44,8 @@ pub(super) struct Template {
     uid: u32,
     packages: Vec<std::path::PathBuf>,
     namespaces: Option<Namespaces>,
+    /// The devices of files that it can write to.
+    memory: Vec<Dev>,
     /// When the answer that is awaited must be there.
     deadline: Option<Instant>,
     /// Groups that earlier runs of this template have left empty. They are
@@ -60,7 +66,7 @@ pub(super) struct Template {
 #[serde(rename_all = "lowercase")]
 enum Said {
     Booted { protocol: u32 },
-    Imported { loaded: Vec<String>, failed: Vec<(String, String)>, threaded: Option<String> },
+    Imported { loaded: Vec<String>, failed: Vec<(String, String)>, unfit: Option<(String, String)> },
 }
 
 impl Launcher {
@@ -138,6 +144,7 @@ impl Launcher {
             uid,
             packages: root.packages,
             namespaces: None,
+            memory: self.memory_devices.clone(),
             deadline: Some(Instant::now() + plan.within),
             spare_groups: Vec::new(),
             groups_made: 0,
@@ -228,9 +235,11 @@ impl Launcher {
         let pid = template.pid.as_raw_nonzero().get();
         let reply = match said {
             Said::Booted { protocol: 1 } => {
-                match Facts::of(template.pid).and_then(|facts| facts.namespaces()) {
-                    Ok(namespaces) => {
+                let facts = Facts::of(template.pid);
+                match facts.and_then(|facts| Ok((facts.namespaces()?, facts.scratch_device()?))) {
+                    Ok((namespaces, scratch)) => {
                         template.namespaces = Some(namespaces);
+                        template.memory.push(scratch);
                         Reply::TemplateBooted { template: id, pid }
                     }
                     // Dead already; its end is reported when it is reaped.
@@ -242,8 +251,8 @@ impl Launcher {
                 kill(&template.process);
                 return;
             }
-            Said::Imported { loaded, failed, threaded } => {
-                Reply::Imported { template: id, loaded, failed, threaded }
+            Said::Imported { loaded, failed, unfit } => {
+                Reply::Imported { template: id, loaded, failed, unfit }
             }
         };
         self.answer(&reply, &[]);
@@ -341,6 +350,24 @@ impl Template {
     /// The namespaces to compare a run's with; none while it doesn't run.
     pub(super) fn namespaces(&self) -> Option<&Namespaces> {
         self.namespaces.as_ref().filter(|_| self.alive)
+    }
+
+    /// Refuses a template whose packages have left processes or threads beside
+    /// it, which would run outside of every run's limits. Those being born may
+    /// not have joined their own groups yet.
+    pub(super) fn is_alone_but_for(&self, births: usize) -> io::Result<Result<(), String>> {
+        let found = self.group.tasks()?;
+        if found <= KEEPER_AND_TEMPLATE + births as u64 {
+            return Ok(Ok(()));
+        }
+        kill(&self.process);
+        let left = found - KEEPER_AND_TEMPLATE;
+        Ok(Err(format!("{left} processes or threads were left behind by an import")))
+    }
+
+    /// The devices of files that it can write to.
+    pub(super) fn memory(&self) -> &[Dev] {
+        &self.memory
     }
 
     /// The host user id of its processes.

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "raw system calls, each argued where it stands")]
 
 pub(crate) mod fork;
+pub(crate) mod maps;
 pub(crate) mod message;
 pub(crate) mod mounts;
 pub(crate) mod reap;

@@ -237,13 +237,13 @@ async fn a_wheel_that_patches_the_fork_loop_gets_no_run_past_the_checks() {
         assert_eq!(template.preloaded().loaded, [module]);
         let prepared = tokio::time::timeout(patience(Duration::from_secs(4)), template.prepare());
         match (prepared.await, says) {
-            (Ok(Err(Error::Prepare(detail))), Some(says)) => {
+            (Ok(Err(Error::Unfit(detail))), Some(says)) => {
                 assert!(detail.contains(says), "{module}: {detail}");
             }
             (Ok(Ok(_)), None) if module == "honest" => {}
             (Err(_), None) if module == "liar" => {}
             // With much patience, the launcher's own is at its end first.
-            (Ok(Err(Error::Prepare(detail))), None) if module == "liar" => {
+            (Ok(Err(Error::Unfit(detail))), None) if module == "liar" => {
                 assert!(detail.contains("did not fork in time"), "{detail}");
             }
             (other, _) => panic!("{module}: {other:?}"),

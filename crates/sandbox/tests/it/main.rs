@@ -7,4 +7,5 @@ mod endings;
 mod files;
 mod harness;
 mod hostile;
+mod leavings;
 mod templates;
