@@ -8,4 +8,5 @@ mod files;
 mod harness;
 mod hostile;
 mod leavings;
+mod syscalls;
 mod templates;
