@@ -197,14 +197,21 @@ impl Listing<'_> {
     }
 }
 
-fn is_empty(root: BorrowedFd<'_>) -> bool {
-    let Ok(folder) = open_folder(root, "outputs") else { return true };
+/// Whether a scratch space has no outputs. A folder that the run has closed to
+/// others may hold some.
+pub(crate) fn is_empty(root: BorrowedFd<'_>) -> bool {
+    let folder = match open_folder(root, "outputs") {
+        Ok(folder) => folder,
+        Err(error) => return error.kind() != io::ErrorKind::PermissionDenied,
+    };
     let first = Dir::read_from(&folder).ok().and_then(|mut dir| dir.find_map(real_entry));
     first.is_none()
 }
 
 /// The name of an entry other than `.` and `..`.
-fn real_entry(entry: rustix::io::Result<rustix::fs::DirEntry>) -> Option<std::ffi::CString> {
+pub(crate) fn real_entry(
+    entry: rustix::io::Result<rustix::fs::DirEntry>,
+) -> Option<std::ffi::CString> {
     let name = entry.ok()?.file_name().to_owned();
     (name.as_bytes() != b"." && name.as_bytes() != b"..").then_some(name)
 }

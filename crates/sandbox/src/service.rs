@@ -49,6 +49,7 @@ pub struct Settings {
     /// Files and folders a run may make.
     pub tmp_inodes: u64,
     /// First of 65,536 host user ids given to sandboxes; must belong to nobody.
+    /// Without root they are the user's subordinate ids instead.
     pub first_uid: u32,
 }
 

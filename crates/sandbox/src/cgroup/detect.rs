@@ -39,6 +39,34 @@ pub(crate) fn detect() -> Result<Layout, Missing> {
     decide(&mountinfo, &own, &controllers, &exists)
 }
 
+/// The unified hierarchy as a process without root finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unified {
+    /// Below which groups would be made.
+    pub(crate) base: PathBuf,
+    /// Needed controllers that aren't offered there.
+    pub(crate) lacking: Vec<&'static str>,
+    /// What this process may not write, of all that it must.
+    pub(crate) closed: Option<PathBuf>,
+}
+
+/// Looks at this process's own place in the unified hierarchy; none where that
+/// isn't mounted.
+pub(crate) fn unified() -> Option<Unified> {
+    let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let mount = mountinfo.lines().filter_map(Mount::parse).find(|mount| mount.kind == "cgroup2")?;
+    let base = own_v2(&mount, &own);
+    let listed = std::fs::read_to_string(base.join("cgroup.controllers")).unwrap_or_default();
+    let needed = ["memory", "cpu", "pids"];
+    let lacking =
+        needed.into_iter().filter(|name| !listed.split_whitespace().any(|c| c == *name)).collect();
+    let closed = [base.clone(), base.join("cgroup.procs"), base.join("cgroup.subtree_control")]
+        .into_iter()
+        .find(|path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err());
+    Some(Unified { base, lacking, closed })
+}
+
 /// The decision, from the texts of `/proc/self/mountinfo` and
 /// `/proc/self/cgroup` and two questions to the file system.
 fn decide(
@@ -131,11 +159,20 @@ impl Layout {
         }
         let leaf = base.join("mecapy-supervisor");
         super::make(&leaf)?;
-        for pid in std::fs::read_to_string(base.join("cgroup.procs"))?.lines() {
-            // A process that has ended meanwhile needs no move.
-            let _ = std::fs::write(leaf.join("cgroup.procs"), pid);
+        let mut enabled = Ok(());
+        // A process that one of the moved ones forks meanwhile is met in the
+        // next round.
+        for _ in 0..8 {
+            for pid in std::fs::read_to_string(base.join("cgroup.procs"))?.lines() {
+                // A process that has ended meanwhile needs no move.
+                let _ = std::fs::write(leaf.join("cgroup.procs"), pid);
+            }
+            enabled = std::fs::write(&switch, "+memory +cpu +pids");
+            if enabled.is_ok() {
+                break;
+            }
         }
-        std::fs::write(&switch, "+memory +cpu +pids")
+        enabled
     }
 
     /// Lets the instance's subtree hand its controllers on (v2), and makes it

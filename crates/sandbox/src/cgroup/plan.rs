@@ -17,6 +17,9 @@ pub(super) enum Controller {
 /// One value for one file.
 pub(super) type Write = (Controller, &'static str, String);
 
+/// Limits swap on v2, where the kernel accounts for it.
+pub(super) const SWAP: &str = "memory.swap.max";
+
 const PERIOD_US: u64 = 100_000;
 /// The kernel refuses shorter quotas.
 const SHORTEST_QUOTA_US: u64 = 1_000;
@@ -54,7 +57,7 @@ pub(super) fn limits_v1(now: Option<&RunLimits>, wanted: &RunLimits, swap: bool)
 pub(super) fn limits_v2(now: Option<&RunLimits>, wanted: &RunLimits) -> Vec<Write> {
     let mut writes = Vec::new();
     if now.is_none() {
-        writes.push((Controller::Memory, "memory.swap.max", "0".to_owned()));
+        writes.push((Controller::Memory, SWAP, "0".to_owned()));
         writes.push((Controller::Memory, "memory.oom.group", "1".to_owned()));
     }
     if now.map(|now| now.memory_bytes) != Some(wanted.memory_bytes) {

@@ -12,8 +12,8 @@ use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType};
 
 use crate::sys::{fork, message, mounts};
 
-use super::Launcher;
 use super::root::{CODE, INPUTS, SCRATCH};
+use super::{Launcher, boot};
 
 impl Launcher {
     /// Gives a waiting run its scratch space and `/proc`; the scratch space's
@@ -24,7 +24,8 @@ impl Launcher {
         process: BorrowedFd<'_>,
         uid: u32,
     ) -> io::Result<OwnedFd> {
-        let scratch = mounts::scratch(self.begin.tmp_bytes, self.begin.tmp_inodes, uid)?;
+        let (bytes, inodes) = (self.begin.tmp_bytes, self.begin.tmp_inodes);
+        let scratch = mounts::scratch(bytes, inodes, uid, self.outputs_group(uid))?;
         let proc = if self.proc_from_outside {
             mounts::proc(Some(&format!("/proc/{}/ns/pid", pid.as_raw_nonzero())))?
         } else {
@@ -92,21 +93,31 @@ impl Launcher {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        rustix::thread::move_into_thread_name_spaces(process, ThreadNameSpaceType::PROCESS_ID)?;
-        let forked = fork::fork(0);
-        if let Ok(fork::Fork::Child) = forked {
+        if self.fork_into(process)?.is_none() {
             if let Ok(mount) = mounts::proc(None) {
                 let _ = message::send(&theirs, &[io::IoSlice::new(b"P")], &[mount.as_fd()]);
             }
             fork::exit(0);
         }
-        let own = Some(LinkNameSpaceType::ProcessID);
-        rustix::thread::move_into_link_name_space(self.own_pids.as_fd(), own)?;
         // The helper is reaped with all other children.
-        forked?;
         drop(theirs);
         super::wait_for(ours.as_fd(), rustix::event::PollFlags::IN);
         let received = message::receive(&ours, &mut [0; 8])?;
         received.files.into_iter().next().ok_or_else(|| io::Error::other("/proc could not be made"))
+    }
+    /// Makes a child in a process's pid namespace; `None` in it.
+    fn fork_into(&self, process: BorrowedFd<'_>) -> io::Result<Option<Pid>> {
+        let Some(own_pids) = &self.own_pids else { return boot::fork_beside(process) };
+        rustix::thread::move_into_thread_name_spaces(process, ThreadNameSpaceType::PROCESS_ID)?;
+        let forked = fork::fork(0);
+        if let Ok(fork::Fork::Child) = forked {
+            return Ok(None);
+        }
+        let own = Some(LinkNameSpaceType::ProcessID);
+        rustix::thread::move_into_link_name_space(own_pids.as_fd(), own)?;
+        match forked? {
+            fork::Fork::Parent(pid, _) => Ok(Some(pid)),
+            fork::Fork::Child => Ok(None),
+        }
     }
 }

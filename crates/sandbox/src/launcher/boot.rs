@@ -17,8 +17,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
-use rustix::process::{Pid, Resource, Rlimit, Signal};
-use rustix::thread::LinkNameSpaceType;
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets, ThreadNameSpaceType, UnshareFlags};
 use seccompiler::BpfProgram;
 
@@ -59,11 +58,14 @@ pub(super) struct Order<'a> {
     pub(super) executable: Option<&'a Path>,
     pub(super) group: &'a Group,
     pub(super) filter: &'a BpfProgram,
-    pub(super) own_pid_namespace: BorrowedFd<'a>,
-    /// Host user id of the template and its runs.
+    /// User id of the template and its runs, as the launcher sees it.
     pub(super) uid: u32,
-    /// Host user id of the keeper: another, so that neither may signal it.
+    /// That of the keeper: another, so that neither may signal it.
     pub(super) keeper_uid: u32,
+    /// Whether the launcher runs without root.
+    pub(super) rootless: bool,
+    /// The group of the outputs folder; see [`mounts::scratch`].
+    pub(super) outputs_group: u32,
     pub(super) scratch_bytes: u64,
     pub(super) scratch_inodes: u64,
     /// The template's end of the control socket, and of the log pipe.
@@ -99,7 +101,7 @@ fn start_keeper(order: &Order<'_>) -> io::Result<(Pid, OwnedFd)> {
         | libc::CLONE_NEWNET
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS;
-    match fork::fork(namespaces)? {
+    match fork::fork(namespaces).map_err(during("making namespaces"))? {
         fork::Fork::Child => {
             drop(ours);
             keep(order, theirs)
@@ -117,6 +119,11 @@ fn start_keeper(order: &Order<'_>) -> io::Result<(Pid, OwnedFd)> {
             Err(io::Error::other(format!("the sandbox's file tree: {answer}")))
         }
     }
+}
+
+/// Says what an error interrupted.
+fn during(what: &str) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 /// The keeper's life.
@@ -147,7 +154,15 @@ fn prepare_keeper(order: &Order<'_>) -> io::Result<()> {
         .map_err(|(step, error)| io::Error::new(error.kind(), format!("{step}: {error}")))?;
     rustix::system::sethostname(b"sandbox")?;
     fork::leave_namespace(UnshareFlags::NEWCGROUP)?;
-    drop_privileges(order.keeper_uid)
+    drop_privileges(order.keeper_uid)?;
+    if order.rootless {
+        // What this process executes was loaded in the host's user namespace,
+        // over which the launcher has no power. So that it may enter this
+        // process's namespaces, it must count as one without secrets. No user
+        // of a sandbox is this one.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    }
+    Ok(())
 }
 
 /// Builds the file tree and makes it this process's root.
@@ -177,9 +192,7 @@ fn build(order: &Order<'_>) -> Result<(), (String, io::Error)> {
         write(root.as_fd(), path, content).map_err(io_step(format!("file {}", path.display())))?;
     }
     for (name, minor) in [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)] {
-        let (mode, device) = (Mode::from_raw_mode(0o666), rustix::fs::makedev(1, minor));
-        rustix::fs::mknodat(&root, format!("dev/{name}"), FileType::CharacterDevice, mode, device)
-            .map_err(step(&format!("device {name}")))?;
+        device(order, root.as_fd(), name, minor).map_err(io_step(format!("device {name}")))?;
     }
     for bind in &order.root.binds {
         let io_step = || io_step(format!("showing {}", bind.source.display()));
@@ -189,7 +202,8 @@ fn build(order: &Order<'_>) -> Result<(), (String, io::Error)> {
         let view = mounts::bind_read_only(&bind.source).map_err(io_step())?;
         mounts::attach(view.as_fd(), root.as_fd(), &bind.target).map_err(io_step())?;
     }
-    let scratch = mounts::scratch(order.scratch_bytes, order.scratch_inodes, order.uid)
+    let (bytes, inodes) = (order.scratch_bytes, order.scratch_inodes);
+    let scratch = mounts::scratch(bytes, inodes, order.uid, order.outputs_group)
         .map_err(io_step("scratch space".into()))?;
     mounts::attach(scratch.as_fd(), root.as_fd(), SCRATCH)
         .map_err(io_step("scratch space".into()))?;
@@ -204,6 +218,19 @@ fn build(order: &Order<'_>) -> Result<(), (String, io::Error)> {
     rustix::process::chdir("/").map_err(step("entering the root"))
 }
 
+/// Makes a device of the memory driver (major number 1). Only root may make
+/// one; else the host's is shown.
+fn device(order: &Order<'_>, root: BorrowedFd<'_>, name: &str, minor: u32) -> io::Result<()> {
+    let (mode, device) = (Mode::from_raw_mode(0o666), rustix::fs::makedev(1, minor));
+    let target = format!("dev/{name}");
+    if !order.rootless {
+        return Ok(rustix::fs::mknodat(root, target, FileType::CharacterDevice, mode, device)?);
+    }
+    write(root, target.as_ref(), b"")?;
+    let view = mounts::bind_device(format!("/dev/{name}").as_ref(), device)?;
+    mounts::attach(view.as_fd(), root, target)
+}
+
 fn write(root: BorrowedFd<'_>, path: &Path, content: &[u8]) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file = rustix::fs::openat(root, path, flags, Mode::from_raw_mode(0o755))?;
@@ -212,20 +239,16 @@ fn write(root: BorrowedFd<'_>, path: &Path, content: &[u8]) -> io::Result<()> {
 
 fn start_template(order: &Order<'_>, keeper: BorrowedFd<'_>) -> io::Result<(Pid, OwnedFd)> {
     let (mut ours, theirs) = UnixStream::pair()?;
-    // Only children made from here on start in the keeper's pid namespace.
-    rustix::thread::move_into_thread_name_spaces(keeper, ThreadNameSpaceType::PROCESS_ID)?;
-    let forked = fork::fork(0);
-    if let Ok(fork::Fork::Child) = forked {
+    let Some(pid) = fork_beside(keeper).map_err(during("entering a process namespace"))? else {
         drop(ours);
         become_template(order, keeper, theirs);
-    }
-    let own = Some(LinkNameSpaceType::ProcessID);
-    rustix::thread::move_into_link_name_space(order.own_pid_namespace, own)?;
-    let fork::Fork::Parent(pid, pidfd) = forked? else { unreachable!("the child has left above") };
+    };
+    // A dead child keeps its number until it is reaped, so this is the one.
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
     drop(theirs);
     let mut first = [0];
     if ours.read(&mut first)? == 1 && first == *b"U" {
-        map_ids(pid, INNER_ID, order.uid)?;
+        map_ids(pid, INNER_ID, order.uid).map_err(during("mapping ids"))?;
         ours.write_all(b"G")?;
     }
     // The stream ends silently when the interpreter executes.
@@ -235,6 +258,41 @@ fn start_template(order: &Order<'_>, keeper: BorrowedFd<'_>) -> io::Result<(Pid,
         return Ok((pid, pidfd));
     }
     Err(io::Error::other(format!("starting the interpreter: {complaint}")))
+}
+
+/// Makes a child of this process in another's pid namespace; `None` in it.
+///
+/// Who has asked that its children start elsewhere can't take that back where
+/// its own pid namespace isn't its user namespace's, which is so without root.
+/// So a helper asks, makes the child as its sibling, and ends.
+pub(super) fn fork_beside(process: BorrowedFd<'_>) -> io::Result<Option<Pid>> {
+    let (mut ours, mut theirs) = UnixStream::pair()?;
+    let helper = match fork::fork(0)? {
+        fork::Fork::Parent(helper, _) => helper,
+        fork::Fork::Child => {
+            let space = ThreadNameSpaceType::PROCESS_ID;
+            let forked = rustix::thread::move_into_thread_name_spaces(process, space)
+                .map_err(io::Error::from)
+                .and_then(|()| fork::fork(libc::CLONE_PARENT));
+            let told = match forked {
+                Ok(fork::Fork::Child) => return Ok(None),
+                Ok(fork::Fork::Parent(pid, _)) => pid.as_raw_nonzero().get(),
+                Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+            };
+            let _ = theirs.write_all(&told.to_ne_bytes());
+            fork::exit(0);
+        }
+    };
+    drop(theirs);
+    let mut told = [0; 4];
+    let read = ours.read_exact(&mut told);
+    rustix::process::waitpid(Some(helper), WaitOptions::empty())?;
+    read?;
+    let told = i32::from_ne_bytes(told);
+    match Pid::from_raw(told).filter(|_| told > 0) {
+        Some(pid) => Ok(Some(pid)),
+        None => Err(io::Error::from_raw_os_error(-told)),
+    }
 }
 
 /// Maps one user and one group id of a process's new user namespace.

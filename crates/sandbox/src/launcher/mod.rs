@@ -7,6 +7,7 @@ mod attach;
 mod birth;
 mod boot;
 mod root;
+mod rootless;
 mod runs;
 mod templates;
 
@@ -25,11 +26,15 @@ use crate::service::HostReport;
 use crate::sys::{fork, maps, message, mounts, reap};
 use crate::wire::{self, Begin, Id, Reply, Request};
 
+use rootless::Rootless;
 use runs::Run;
 use templates::Template;
 
-/// Host user ids given to templates; the one after them is the keepers'.
-const UIDS: u32 = 65_535;
+/// User ids given to templates. Without root this ends before 65,534, as which
+/// the kernel shows every id that it can't name.
+const UIDS: u32 = 65_533;
+/// The keepers' user id, counted from the first.
+const KEEPERS: u32 = 65_535;
 
 /// The whole life of the launcher process; its standard input is the control socket.
 pub(crate) fn main() -> ! {
@@ -64,7 +69,10 @@ struct Launcher {
     filters: Filters,
     begin: Begin,
     own_mounts: OwnedFd,
-    own_pids: OwnedFd,
+    /// With root only: without, there is no way back into it.
+    own_pids: Option<OwnedFd>,
+    /// Where it runs without root.
+    rootless: Option<Rootless>,
     proc_from_outside: bool,
     /// See [`maps::memory_devices`].
     memory_devices: Vec<rustix::fs::Dev>,
@@ -80,6 +88,8 @@ enum Role {
     Keeper(Id),
     Template(Id),
     Run(Id),
+    /// Gives a dead run's outputs to the worker.
+    Adopter(Id),
 }
 
 /// What a readable file is.
@@ -117,18 +127,15 @@ fn begin(control: OwnedFd, packet: &mut [u8]) -> Result<Launcher, ()> {
 
 impl Launcher {
     /// Sets everything up; the error says what is missing and the remedy.
-    fn new(control: OwnedFd, begin: Begin) -> Result<Self, (String, String)> {
+    fn new(control: OwnedFd, mut begin: Begin) -> Result<Self, (String, String)> {
         let failed = |what: &str, remedy: &str| {
             let (what, remedy) = (what.to_owned(), remedy.to_owned());
             move |error: io::Error| (format!("{what}: {error}"), remedy)
         };
-        if !rustix::process::geteuid().is_root() {
-            return Err((
-                "the worker does not run as root".into(),
-                "start it as root: it keeps root only in its launcher process, and no \
-                 calculation ever runs as root"
-                    .into(),
-            ));
+        let is_root = rustix::process::geteuid().is_root();
+        let rootless = if is_root { None } else { Some(Rootless::enter()?) };
+        if let Some(rootless) = &rootless {
+            begin.first_uid = rootless.first_uid();
         }
         let layout = cgroup::detect().map_err(|lack| (lack.missing, lack.remedy))?;
         let tree = Tree::claim(layout, &begin.instance).map_err(failed(
@@ -148,7 +155,7 @@ impl Launcher {
                 maps::memory_devices()?,
                 reap::child_signals()?,
                 open("/proc/self/ns/mnt")?,
-                open("/proc/self/ns/pid")?,
+                is_root.then(|| open("/proc/self/ns/pid")).transpose()?,
             ))
         };
         let (epoll, memory_devices, signals, own_mounts, own_pids) = set_up().map_err(kernel)?;
@@ -161,6 +168,7 @@ impl Launcher {
             begin,
             own_mounts,
             own_pids,
+            rootless,
             proc_from_outside: mounts::proc_takes_a_namespace(),
             memory_devices,
             templates: HashMap::new(),
@@ -168,12 +176,15 @@ impl Launcher {
             roles: HashMap::new(),
             used_uids: Vec::new(),
         };
-        launcher.prove().map_err(failed(
-            "a sandbox can't be set up",
-            "use Linux 5.14 or newer with user, mount, pid, network and IPC namespaces and \
-             seccomp; in a container, run it privileged; check \
-             user.max_user_namespaces",
-        ))?;
+        launcher.prove().map_err(|error| match &launcher.rootless {
+            Some(rootless) => rootless.explain(&error),
+            None => failed(
+                "a sandbox can't be set up",
+                "use Linux 5.14 or newer with user, mount, pid, network and IPC namespaces and \
+                 seccomp; in a container, run it privileged; check \
+                 user.max_user_namespaces",
+            )(error),
+        })?;
         let watched = launcher
             .watch(launcher.control.as_fd(), Source::Control)
             .and_then(|()| launcher.watch(launcher.signals.as_fd(), Source::Signals));
@@ -183,7 +194,7 @@ impl Launcher {
 
     fn report(&self) -> HostReport {
         let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = self.rootless.iter().map(Rootless::note).collect();
         if !self.proc_from_outside {
             notes.push("before Linux 6.18, preparing a run costs one more fork".to_owned());
         }
@@ -269,6 +280,7 @@ impl Launcher {
         while let Some(dead) = reap::next_dead() {
             match self.roles.remove(&dead.pid) {
                 Some(Role::Run(run)) => self.run_is_dead(run, dead),
+                Some(Role::Adopter(run)) => self.outputs_are_adopted(run),
                 Some(Role::Template(template)) => self.template_is_dead(template, dead),
                 Some(Role::Keeper(template)) => self.keeper_is_dead(template),
                 // A process that a template made without being asked to.

@@ -28,6 +28,10 @@ pub(super) struct Run {
     /// The host's end of the socket on which the run waits for its job.
     control: OwnedFd,
     process: Option<OwnedFd>,
+    /// Its scratch space, where the launcher has to give its outputs away.
+    scratch: Option<OwnedFd>,
+    /// How it died, while its outputs are given to the worker.
+    death: Option<Dead>,
     /// Dead and reaped, or never known to live.
     dead: bool,
     /// The worker needs nothing of it any more.
@@ -110,6 +114,8 @@ impl Launcher {
             group,
             control,
             process: None,
+            scratch: None,
+            death: None,
             dead: false,
             released: false,
         };
@@ -153,6 +159,7 @@ impl Launcher {
         self.roles.insert(pid, Role::Run(id));
         let uid = self.inspect(id, pid)?;
         let scratch = self.attach_own(pid, process.as_fd(), uid)?;
+        let kept = self.rootless.is_some().then(|| scratch.try_clone()).transpose()?;
 
         let run = self.runs.get_mut(&id).ok_or_else(unknown)?;
         let Phase::Birth { files: [result, out, err], .. } =
@@ -160,6 +167,7 @@ impl Launcher {
         else {
             return Err(Unborn::failed("it is born already"));
         };
+        run.scratch = kept;
         let _ = rustix::event::epoll::delete(&self.epoll, &run.control);
         let run = &self.runs[&id];
         let files = [
@@ -300,6 +308,26 @@ impl Launcher {
     }
 
     pub(super) fn run_is_dead(&mut self, id: Id, dead: Dead) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if !run.released
+            && let Some(scratch) = run.scratch.take()
+        {
+            run.death = Some(dead);
+            if self.adopt_outputs(id, scratch.as_fd()) {
+                return;
+            }
+        }
+        self.run_has_ended(id, dead);
+    }
+
+    /// The worker can read what a run left.
+    pub(super) fn outputs_are_adopted(&mut self, id: Id) {
+        if let Some(dead) = self.runs.get_mut(&id).and_then(|run| run.death.take()) {
+            self.run_has_ended(id, dead);
+        }
+    }
+
+    fn run_has_ended(&mut self, id: Id, dead: Dead) {
         let Some(run) = self.runs.get_mut(&id) else { return };
         run.dead = true;
         let oom_kills = run.group.oom_kills();

@@ -20,7 +20,7 @@ use crate::wire::{Id, Reply, RunLimits, TemplatePlan};
 
 use super::birth::{Facts, Namespaces};
 use super::root::{self, RootPlan};
-use super::{Launcher, Role, Source, UIDS, boot, kill};
+use super::{KEEPERS, Launcher, Role, Source, UIDS, boot, kill};
 
 /// Log text of a template kept for error messages.
 const TAIL_BYTES: usize = 4096;
@@ -170,9 +170,10 @@ impl Launcher {
             executable,
             group,
             filter: &self.filters.template,
-            own_pid_namespace: self.own_pids.as_fd(),
             uid: self.begin.first_uid + slot,
-            keeper_uid: self.begin.first_uid + UIDS,
+            keeper_uid: self.begin.first_uid + KEEPERS,
+            rootless: self.rootless.is_some(),
+            outputs_group: self.outputs_group(self.begin.first_uid + slot),
             scratch_bytes: self.begin.tmp_bytes,
             scratch_inodes: self.begin.tmp_inodes,
             control,

@@ -9,7 +9,7 @@ use rustix::process::Pid;
 
 /// Which side of the clone this is.
 pub(crate) enum Fork {
-    /// The calling process, with its new child.
+    /// The calling process, with its new child or, by `CLONE_PARENT`, sibling.
     Parent(Pid, OwnedFd),
     /// The child.
     Child,
@@ -25,7 +25,9 @@ pub(crate) fn fork(flags: libc::c_int) -> io::Result<Fork> {
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = (flags | libc::CLONE_PIDFD) as u64;
     arguments.pidfd = ptr::from_mut(&mut pidfd) as u64;
-    arguments.exit_signal = libc::SIGCHLD as u64;
+    // A sibling tells its parent by the signal that this process would.
+    let sibling = flags & libc::CLONE_PARENT != 0;
+    arguments.exit_signal = if sibling { 0 } else { libc::SIGCHLD as u64 };
     // SAFETY: the arguments live across the call, the stack is the caller's
     // own (copied, as without CLONE_VM), and the launcher has one thread.
     let pid = unsafe {
@@ -61,8 +63,8 @@ pub(crate) fn execve(program: &CStr, arguments: &[CString], environment: &[CStri
 
 /// Moves this process into a new namespace of a kind that shares no memory or files.
 pub(crate) fn leave_namespace(namespace: rustix::thread::UnshareFlags) -> io::Result<()> {
-    // SAFETY: the callers pass NEWUSER or NEWCGROUP, which leave the file
-    // table as it is.
+    // SAFETY: the callers pass NEWUSER, NEWNS or NEWCGROUP, which leave the
+    // file table as it is.
     Ok(unsafe { rustix::thread::unshare_unsafe(namespace) }?)
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, Uid};
+use rustix::fs::{CWD, Dev, FileType, Mode, Uid};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
     fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
@@ -20,6 +20,21 @@ pub(crate) fn bind_read_only(source: &Path) -> io::Result<OwnedFd> {
     Ok(tree)
 }
 
+/// The host's device node at `source`, when it is that device.
+pub(crate) fn bind_device(source: &Path, device: Dev) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let node = open_tree(CWD, source, flags)?;
+    let status = rustix::fs::fstat(&node)?;
+    let is_character = FileType::from_raw_mode(status.st_mode) == FileType::CharacterDevice;
+    if !is_character || status.st_rdev != device {
+        return Err(io::Error::other(format!("the host's {} is another file", source.display())));
+    }
+    // Read-only protects the node itself; the device can be written to.
+    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+    set_attributes(node.as_fd(), attributes)?;
+    Ok(node)
+}
+
 /// A new memory file system.
 pub(crate) fn tmpfs(bytes: u64, inodes: u64, attributes: MountAttrFlags) -> io::Result<OwnedFd> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
@@ -30,16 +45,28 @@ pub(crate) fn tmpfs(bytes: u64, inodes: u64, attributes: MountAttrFlags) -> io::
     Ok(fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
-/// The scratch space of one sandbox: `tmp`, `outputs` and `shm`, owned by `uid`.
-pub(crate) fn scratch(bytes: u64, inodes: u64, uid: u32) -> io::Result<OwnedFd> {
+/// The scratch space of one sandbox: `tmp`, `outputs` and `shm`, owned by
+/// `uid`. The members of `outputs_group` see what is in `outputs`: a worker
+/// without root is none of the users that own a sandbox's files.
+pub(crate) fn scratch(
+    bytes: u64,
+    inodes: u64,
+    uid: u32,
+    outputs_group: u32,
+) -> io::Result<OwnedFd> {
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let mount = tmpfs(bytes, inodes, attributes)?;
-    for name in ["tmp", "outputs", "shm"] {
-        rustix::fs::mkdirat(mount.as_fd(), name, Mode::from_raw_mode(0o700))?;
+    for (name, mode, group) in
+        [("tmp", 0o700, uid), ("outputs", 0o750, outputs_group), ("shm", 0o700, uid)]
+    {
+        rustix::fs::mkdirat(mount.as_fd(), name, Mode::empty())?;
+        // Apart, as the worker's umask is the operator's.
+        let mode = Mode::from_raw_mode(mode);
+        rustix::fs::chmodat(mount.as_fd(), name, mode, rustix::fs::AtFlags::empty())?;
         let owner = Some(Uid::from_raw(uid));
-        let group = Some(rustix::fs::Gid::from_raw(uid));
+        let group = Some(rustix::fs::Gid::from_raw(group));
         rustix::fs::chownat(mount.as_fd(), name, owner, group, rustix::fs::AtFlags::empty())?;
     }
     Ok(mount)

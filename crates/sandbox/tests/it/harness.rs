@@ -83,7 +83,7 @@ impl Bench {
         self.sandbox.shutdown().await;
         assert!(!Path::new(&format!("/proc/{launcher}")).exists(), "the launcher has ended");
         let mut left = leftovers(&self.instance);
-        left.extend(processes(self.first_uid));
+        left.extend(processes(&self.instance, self.first_uid));
         left
     }
 }
@@ -132,18 +132,24 @@ fn first_uid(instance: &str) -> u32 {
     1_000_000_000 + 65_536 * (process.wrapping_mul(97).wrapping_add(number) % 13_000)
 }
 
-/// Processes that run under an instance's user ids.
-fn processes(first_uid: u32) -> Vec<String> {
+/// Processes that run under an instance's user ids, or in its control groups:
+/// without root, all instances of a user share their ids.
+fn processes(instance: &str, first_uid: u32) -> Vec<String> {
     let uid = |status: &str| -> Option<u32> {
         status
             .lines()
             .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
     };
+    let groups = format!("/mecapy-{instance}/");
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
-        .filter(|status| {
-            uid(status).is_some_and(|uid| (first_uid..first_uid + 65_536).contains(&uid))
+        .filter_map(|entry| {
+            let read = |name: &str| std::fs::read_to_string(entry.path().join(name)).ok();
+            let (status, cgroups) = (read("status")?, read("cgroup")?);
+            let ours = uid(&status)
+                .is_some_and(|uid| (first_uid..first_uid + 65_536).contains(&uid))
+                || cgroups.contains(&groups);
+            ours.then_some(status)
         })
         .collect()
 }
