@@ -3,5 +3,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    fuzz::within(64 << 20, || package::fuzzing::schema(bytes));
+    fuzz::within(128 << 20, || package::fuzzing::schema(bytes));
 });

@@ -12,7 +12,7 @@ use domain::json::Pointer;
 use domain::{Fault, Text};
 use serde_json::Value;
 
-use super::keywords::{self, Relation};
+use super::keywords::{self, Relation, Targets};
 use super::patterns::Steps;
 use super::{Problem, Section};
 use crate::code;
@@ -40,6 +40,16 @@ pub(super) fn of_patterns(schema: &Value) -> Steps {
     all.fold(Steps::default(), Steps::and)
 }
 
+/// The most assertions that are made about one item or member of a document,
+/// each as often as references bring it there. The schema has passed
+/// [`check`], so following them ends.
+pub(super) fn of_values(schema: &Value) -> u64 {
+    let graph = Graph::of(schema);
+    let mut known: Vec<Option<u64>> = vec![None; graph.edges.len()];
+    let steps = graph.edges.iter().flatten().filter(|edge| !edge.stays);
+    steps.map(|edge| graph.assertions(edge.to, schema, &mut known)).max().unwrap_or(1).max(1)
+}
+
 struct Edge {
     to: usize,
     stays: bool,
@@ -54,6 +64,7 @@ struct Graph {
 impl Graph {
     fn of(schema: &Value) -> Self {
         let mut graph = Self { places: Vec::new(), edges: Vec::new() };
+        let targets = Targets::of(schema);
         let mut index: HashMap<String, usize> = HashMap::new();
         let mut nodes = Vec::new();
         let mut open = vec![(Pointer::root(), schema)];
@@ -66,7 +77,7 @@ impl Graph {
             graph.places.push(at.to_string());
             let children = keywords::children(node, &at);
             open.extend(children.into_iter().map(|(_, _, place, child)| (place, child)));
-            let target = reference(schema, node);
+            let target = reference(&targets, node);
             if let Some(pointer) = target
                 && let Some(value) = schema.pointer(&pointer)
                 && !index.contains_key(&pointer)
@@ -88,7 +99,7 @@ impl Graph {
                 };
                 edges.push(Edge { to: index[place.as_str()], stays, keyword });
             }
-            if let Some(to) = reference(schema, node).and_then(|at| index.get(&at)) {
+            if let Some(to) = reference(&targets, node).and_then(|at| index.get(&at)) {
                 edges.push(Edge { to: *to, stays: true, keyword: "$ref" });
             }
             graph.edges.push(edges);
@@ -165,6 +176,20 @@ impl Graph {
         steps
     }
 
+    /// Assertions of a node and of those that it brings along.
+    fn assertions(&self, node: usize, schema: &Value, known: &mut [Option<u64>]) -> u64 {
+        if let Some(known) = known[node] {
+            return known;
+        }
+        let own = schema.pointer(&self.places[node]).map_or(0, assertions);
+        let brought = self.edges[node].iter().filter(|edge| edge.stays);
+        let all = brought.fold(own, |sum: u64, edge| {
+            sum.saturating_add(self.assertions(edge.to, schema, known))
+        });
+        known[node] = Some(all);
+        all
+    }
+
     /// A recursion that reaches one member along two ways.
     fn doubling(&self) -> Option<(usize, Text)> {
         let component = self.components();
@@ -236,9 +261,27 @@ impl Graph {
     }
 }
 
-fn reference(root: &Value, node: &Value) -> Option<String> {
+fn reference(targets: &Targets<'_>, node: &Value) -> Option<String> {
     let reference = node.get("$ref").or_else(|| node.get("$dynamicRef"))?;
-    keywords::target(root, reference.as_str()?)
+    targets.target(reference.as_str()?)
+}
+
+/// How many of a schema's own keywords a value can violate; each name that is
+/// asked for is one.
+fn assertions(schema: &Value) -> u64 {
+    let Value::Object(members) = schema else { return 1 };
+    let each = members.iter().map(|(keyword, value)| match (keyword.as_str(), value) {
+        ("required", Value::Array(names)) => names.len(),
+        ("dependentRequired", Value::Object(lists)) => {
+            lists.values().filter_map(Value::as_array).map(Vec::len).sum()
+        }
+        ("type" | "enum" | "const" | "multipleOf" | "pattern" | "format" | "uniqueItems", _) => 1,
+        (keyword, _) => {
+            let bounds = ["min", "max", "exclusive", "additional", "unevaluated", "contains"];
+            usize::from(bounds.into_iter().any(|start| keyword.starts_with(start)))
+        }
+    });
+    1 + each.sum::<usize>() as u64
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use domain::{Fault, Text};
 use serde_json::Value;
 
 use super::inputs::{Filling, Path};
+use super::violations::too_many;
 use super::{Problem, Schemas, Section, message, options};
 use crate::code;
 
@@ -27,8 +28,15 @@ impl Schemas {
             if let (true, Some(validator)) = (reasons.is_empty(), validator)
                 && let Ok(value) = serde_json::from_str::<Value>(&filled)
             {
-                let errors = validator.iter_errors(&value);
-                reasons.extend(errors.take(3).map(|error| message::of(&error)));
+                if !too_many(&self.inputs, &value) {
+                    let errors = validator.iter_errors(&value);
+                    reasons.extend(errors.take(3).map(|error| message::of(&error)));
+                } else if !validator.is_valid(&value) {
+                    reasons.push(Text::new(
+                        "it violates the schema, and is too large to say where",
+                        "elle viole le schéma, et est trop grande pour dire où",
+                    ));
+                }
             }
             problems.extend(reasons.into_iter().map(|reason| {
                 let fault = Fault::error(

@@ -1,5 +1,7 @@
 //! Where the subschemas of a JSON Schema stand.
 
+use std::collections::HashMap;
+
 use domain::json::Pointer;
 use serde_json::Value;
 
@@ -124,22 +126,38 @@ pub(crate) fn children<'a>(
     found
 }
 
-/// The pointer that a local `$ref` leads to: `#`, `#/…` with percent escapes
-/// read, or the place of the `$anchor` that it names.
-pub(super) fn target(root: &Value, reference: &str) -> Option<String> {
-    let fragment = percent_decoded(reference.strip_prefix('#')?)?;
-    if fragment.is_empty() || fragment.starts_with('/') {
-        return root.pointer(&fragment).is_some().then_some(fragment);
-    }
-    let mut open = vec![(Pointer::root(), root)];
-    while let Some((at, schema)) = open.pop() {
-        let named = |keyword| schema.get(keyword).and_then(Value::as_str) == Some(&fragment);
-        if named("$anchor") || named("$dynamicAnchor") {
-            return Some(at.to_string());
+/// Where the references of a schema lead.
+pub(super) struct Targets<'a> {
+    root: &'a Value,
+    /// Each `$anchor` with its place; looked for once, because there may be
+    /// thousands of references to it.
+    anchors: HashMap<&'a str, Pointer>,
+}
+
+impl<'a> Targets<'a> {
+    pub(super) fn of(root: &'a Value) -> Self {
+        let mut anchors = HashMap::new();
+        let mut open = vec![(Pointer::root(), root)];
+        while let Some((at, schema)) = open.pop() {
+            for keyword in ["$anchor", "$dynamicAnchor"] {
+                if let Some(name) = schema.get(keyword).and_then(Value::as_str) {
+                    anchors.entry(name).or_insert_with(|| at.clone());
+                }
+            }
+            open.extend(children(schema, &at).into_iter().map(|(_, _, at, child)| (at, child)));
         }
-        open.extend(children(schema, &at).into_iter().map(|(_, _, at, child)| (at, child)));
+        Self { root, anchors }
     }
-    None
+
+    /// The pointer that a local `$ref` leads to: `#`, `#/…` with percent
+    /// escapes read, or the place of the `$anchor` that it names.
+    pub(super) fn target(&self, reference: &str) -> Option<String> {
+        let fragment = percent_decoded(reference.strip_prefix('#')?)?;
+        if fragment.is_empty() || fragment.starts_with('/') {
+            return self.root.pointer(&fragment).is_some().then_some(fragment);
+        }
+        self.anchors.get(fragment.as_str()).map(Pointer::to_string)
+    }
 }
 
 fn percent_decoded(text: &str) -> Option<String> {

@@ -25,10 +25,11 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Reports everything that would keep `schema` from being compiled safely.
 pub(super) fn lint(section: Section, schema: &Value, problems: &mut Vec<Problem>) {
-    let mut lint = Lint { section, root: schema, problems, patterns: 0 };
+    let mut lint = Lint { section, root: schema, targets: None, problems, patterns: 0 };
     if !lint.bounds(schema) {
         return;
     }
+    lint.targets = Some(keywords::Targets::of(schema));
     let before = lint.problems.len();
     lint.dialect();
     lint.meta_schema();
@@ -41,6 +42,8 @@ pub(super) fn lint(section: Section, schema: &Value, problems: &mut Vec<Problem>
 struct Lint<'a> {
     section: Section,
     root: &'a Value,
+    /// Looked for once the schema is known to be bounded.
+    targets: Option<keywords::Targets<'a>>,
     problems: &'a mut Vec<Problem>,
     /// The size of the patterns so far.
     patterns: u64,
@@ -176,7 +179,7 @@ impl Lint<'_> {
                 format!("expected a reference inside this schema, such as \"#/$defs/load\", found \"{reference}\". Schemas are never fetched from a URL or a file; copy it under `$defs`"),
                 format!("une référence interne au schéma est attendue, comme \"#/$defs/charge\", trouvé \"{reference}\". Aucun schéma n’est pris d’une URL ou d’un fichier ; copiez-le sous `$defs`"),
             ));
-        } else if keywords::target(self.root, reference).is_none() {
+        } else if self.targets.as_ref().is_none_or(|all| all.target(reference).is_none()) {
             self.error(
                 at,
                 code::SCHEMA_REF,

@@ -114,6 +114,10 @@ struct Compiled {
     spots: Spots,
     /// What matching its patterns costs.
     patterns: Steps,
+    /// The most assertions that are made about one item or member.
+    assertions: u64,
+    /// Whether numbers are divided, which takes long for the tiny and the huge.
+    divides: bool,
 }
 
 impl fmt::Debug for Compiled {
@@ -145,7 +149,13 @@ fn compile(section: Section, schema: &Value, problems: &mut Vec<Problem>) -> Opt
     let spots = Spots::of(section, schema, problems);
     match validator {
         Ok(_) if refused(problems) => None,
-        Ok(validator) => Some(Compiled { validator, spots, patterns: cost::of_patterns(schema) }),
+        Ok(validator) => Some(Compiled {
+            validator,
+            spots,
+            patterns: cost::of_patterns(schema),
+            assertions: cost::of_values(schema),
+            divides: schema.to_string().contains("\"multipleOf\""),
+        }),
         Err(error) => {
             let pointer = error.instance_path().as_str().to_owned();
             let fault = Fault::error(

@@ -118,6 +118,7 @@ impl Spots {
         let mut collector = Collector {
             section,
             root: schema,
+            targets: keywords::Targets::of(schema),
             places: HashMap::new(),
             spots: Vec::new(),
             problems,
@@ -134,6 +135,7 @@ impl Spots {
 struct Collector<'a> {
     section: Section,
     root: &'a Value,
+    targets: keywords::Targets<'a>,
     places: HashMap<String, usize>,
     spots: Vec<Spot>,
     problems: &'a mut Vec<Problem>,
@@ -171,7 +173,7 @@ impl<'a> Collector<'a> {
             }
         }
         let reference = schema.get("$ref").and_then(Value::as_str);
-        if let Some(pointer) = reference.and_then(|text| keywords::target(self.root, text))
+        if let Some(pointer) = reference.and_then(|text| self.targets.target(text))
             && let Some(target) = self.root.pointer(&pointer)
         {
             let place = pointer_of(&pointer);

@@ -19,6 +19,13 @@ use super::{Compiled, message};
 const LARGE: usize = 256 << 10;
 /// Items and members that a copy keeps of each list and object.
 const KEPT: usize = 200;
+/// Values that a copy keeps in any case, to reach into a list of objects.
+const FEWEST: usize = 5;
+/// Errors that may be held at once, each up to two kilobytes with those of
+/// the alternatives in it.
+const MOST_ERRORS: u64 = 30_000;
+/// Assertions that may be made about one document, a few seconds of one core.
+const MOST_STEPS: u64 = 500_000_000;
 
 /// At most `most` violations with their JSON Pointers; `value` was read from
 /// `bytes` bytes. Errors that do not count are passed over.
@@ -37,7 +44,11 @@ pub(super) fn violations(
         // The places are kept together, and their keys are the caller's.
         each.take(most).map(|(at, text)| (shown_key(at), text)).collect::<Vec<_>>()
     };
-    if bytes <= LARGE {
+    let steps = steps(value, compiled.divides).saturating_mul(compiled.assertions);
+    if steps > MOST_STEPS {
+        return vec![(String::new(), too_many_steps())];
+    }
+    if bytes <= LARGE && !too_many(compiled, value) {
         return collect(value, &counts);
     }
     if compiled.validator.is_valid(value) {
@@ -45,7 +56,8 @@ pub(super) fn violations(
     }
     // What is passed over may be all that is wrong.
     let passed_over = Cell::new(false);
-    let found = collect(&shortened(value), &|error| {
+    let mut left = usize::try_from(MOST_ERRORS / compiled.assertions).unwrap_or(0).max(FEWEST);
+    let found = collect(&shortened(value, &mut left), &|error| {
         let real = counts(error);
         passed_over.set(passed_over.get() || !real);
         real && !is_by_shortening(error.kind())
@@ -57,25 +69,81 @@ pub(super) fn violations(
         String::new(),
         Text::new(
             format!(
-                "the schema is violated beyond the first {KEPT} items of a list or members of an object; such large values are not searched further. Check a part by itself"
+                "the schema is violated beyond the first {KEPT} items of a list or members of an object, or deeper down; such large values are not searched further. Check a part by itself"
             ),
             format!(
-                "le schéma est violé au-delà des {KEPT} premiers éléments d’une liste ou membres d’un objet ; d’aussi grandes valeurs ne sont pas examinées plus loin. Vérifiez une partie seule"
+                "le schéma est violé au-delà des {KEPT} premiers éléments d’une liste ou membres d’un objet, ou plus bas ; d’aussi grandes valeurs ne sont pas examinées plus loin. Vérifiez une partie seule"
             ),
         ),
     )]
 }
 
-/// A copy that keeps the beginning of each list and object.
-fn shortened(value: &Value) -> Value {
+/// Whether there may be more errors than can be held at once.
+pub(super) fn too_many(compiled: &Compiled, value: &Value) -> bool {
+    values(value).saturating_mul(compiled.assertions) > MOST_ERRORS
+}
+
+/// A copy that keeps the beginning of each list and object, and no more than
+/// `left` values below this one.
+fn shortened(value: &Value, left: &mut usize) -> Value {
     match value {
-        Value::Array(items) => items.iter().take(KEPT).map(shortened).collect(),
+        Value::Array(items) => {
+            let mut kept = Vec::new();
+            for item in items.iter().take(KEPT) {
+                if *left == 0 {
+                    break;
+                }
+                *left -= 1;
+                kept.push(shortened(item, left));
+            }
+            Value::Array(kept)
+        }
         Value::Object(members) => {
-            let members = members.iter().take(KEPT);
-            Value::Object(members.map(|(key, value)| (key.clone(), shortened(value))).collect())
+            let mut kept = serde_json::Map::new();
+            for (key, member) in members.iter().take(KEPT) {
+                if *left == 0 {
+                    break;
+                }
+                *left -= 1;
+                kept.insert(key.clone(), shortened(member, left));
+            }
+            Value::Object(kept)
         }
         _ => value.clone(),
     }
+}
+
+/// How many values there are.
+fn values(value: &Value) -> u64 {
+    1 + match value {
+        Value::Array(items) => items.iter().map(values).sum(),
+        Value::Object(members) => members.values().map(values).sum(),
+        _ => 0,
+    }
+}
+
+/// How many steps an assertion about each value takes.
+fn steps(value: &Value, divides: bool) -> u64 {
+    1 + match value {
+        Value::Array(items) => items.iter().map(|item| steps(item, divides)).sum(),
+        Value::Object(members) => members.values().map(|member| steps(member, divides)).sum(),
+        // Divided exactly: 1e-300 is a fraction of a thousand bits.
+        Value::Number(number) if divides => {
+            let text = number.as_str();
+            let exponent = text.split(['e', 'E']).nth(1).map_or(0, |digits| {
+                digits.trim_start_matches(['+', '-']).parse().unwrap_or(u64::MAX >> 16)
+            });
+            text.len() as u64 + exponent.min(400) * 50
+        }
+        _ => 0,
+    }
+}
+
+fn too_many_steps() -> Text {
+    Text::new(
+        "there is so much here, and the schema asks so much of each value, that checking could take minutes; pass large data as a file, or ask the author for fewer alternatives",
+        "il y a tant de valeurs ici, et le schéma demande tant de chacune, que la vérification pourrait prendre des minutes ; passez les grandes données en fichier, ou demandez à l’auteur moins d’alternatives",
+    )
 }
 
 /// Errors that the shortening itself can bring about.
