@@ -225,7 +225,7 @@ pub enum Obstacle {
         remedy: String,
     },
     /// Something else went wrong.
-    Failed(String),
+    Failed(Text),
 }
 
 impl Host {

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use domain::Text;
 use environment::settings::Pythons;
 use environment::{Interpreter, Uv};
 use sandbox::{Assignment, End, Job, Limits, Sandbox, TemplateLimits, TemplateSpec};
@@ -36,10 +37,14 @@ const INPUTS: &[u8] = br#"{"force": 94080, "section": 245}"#;
 ///
 /// Needs no `uv` and no data folder, so that it tells of the isolation alone.
 pub(crate) async fn calculate(python: &Interpreter) -> Result<Calculated, Obstacle> {
-    let failed = |error: anyhow::Error| Obstacle::Failed(format!("{error:#}"));
+    let failed = |error: anyhow::Error| Obstacle::Failed(Text::same(format!("{error:#}")));
     let code = code().map_err(|error| {
         let folder = std::env::temp_dir();
-        Obstacle::Failed(format!("no folder can be made in {}: {error}", folder.display()))
+        let folder = folder.display();
+        Obstacle::Failed(Text::new(
+            format!("no folder can be made in {folder}: {error}"),
+            format!("aucun dossier ne peut être créé dans {folder} : {error}"),
+        ))
     })?;
     let begun = Instant::now();
     let settings =
@@ -77,10 +82,15 @@ async fn run(
             template: warm,
             run: outcome.measured.wall,
         }),
-        End::Failed(failure) => Err(Obstacle::Failed(match failure.traceback {
-            Some(traceback) => format!("{}\n{}", failure.message, traceback.trim_end()),
-            None => failure.message,
-        })),
+        End::Failed(failure) => {
+            let traceback = failure.traceback.map(|text| format!("\n{}", text.trim_end()));
+            let traceback = traceback.unwrap_or_default();
+            let french = failure.french.as_ref().unwrap_or(&failure.message);
+            Err(Obstacle::Failed(Text::new(
+                format!("{}{traceback}", failure.message),
+                format!("{french}{traceback}"),
+            )))
+        }
     }
 }
 

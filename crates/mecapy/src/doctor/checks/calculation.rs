@@ -35,7 +35,7 @@ pub(in crate::doctor) fn check(calculation: &Calculation) -> Finding {
         Calculation::Tried(Err(Obstacle::Failed(reason))) => (
             Text::new("failed", "échec"),
             Problem::error(
-                Text::same(reason),
+                reason.clone(),
                 Text::new(
                     "mend the lines above that are marked, then try again; where none is, report this line",
                     "remédiez aux lignes marquées ci-dessus, puis réessayez ; s’il n’y en a pas, signalez cette ligne",

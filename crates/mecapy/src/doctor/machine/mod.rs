@@ -130,7 +130,7 @@ impl From<sandbox::Error> for Obstacle {
             sandbox::Error::Unsupported { missing, remedy } => {
                 Self::Unsupported { missing, remedy }
             }
-            other => Self::Failed(other.to_string()),
+            other => Self::Failed(Text::same(other.to_string())),
         }
     }
 }
