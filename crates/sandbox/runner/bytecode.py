@@ -51,7 +51,11 @@ def start(share):
 def finish(reader):
     with open(reader) as pipe:
         text = pipe.read()
-    os.wait()
+    try:
+        os.wait()
+    except ChildProcessError:
+        # A package may have told the kernel to reap.
+        pass
     if not text:
         raise MemoryError("a compiling process ended early")
     return json.loads(text)

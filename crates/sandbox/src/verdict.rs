@@ -68,12 +68,12 @@ pub(crate) fn of_death(death: Death, limits: &Limits) -> End {
         Exit::Code(code) => failed(
             FailureKind::InvalidOutput,
             format!(
-                "the process ended with exit code {code} before `calculate` returned; return a \
-                 dict, and call nothing that ends the process, such as os._exit"
+                "the process ended with exit code {code} before it gave its result; return a dict \
+                 from `calculate`, and call nothing that ends the process, such as os._exit"
             ),
             Some(format!(
-                "le processus s'est terminé avec le code {code} avant que `calculate` ne rende son \
-                 résultat ; renvoyez un dict, et n'appelez rien qui termine le processus, comme \
+                "le processus s'est terminé avec le code {code} avant d'avoir donné son résultat ; \
+                 renvoyez un dict de `calculate`, et n'appelez rien qui termine le processus, comme \
                  os._exit"
             )),
         ),

@@ -4,11 +4,17 @@
 //! calculation on the same worker is right and that nothing is left: no
 //! process, mount, control group, namespace, file, open file or memory.
 
+mod arena;
 mod census;
 mod channels;
+mod endings;
+mod escape;
 mod files;
+mod forgery;
 mod resources;
+mod results;
 mod sharing;
+mod wheels;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
