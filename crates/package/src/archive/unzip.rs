@@ -71,7 +71,7 @@ fn inflate(
         }
         let mut entry = archive.by_index(index).map_err(|error| vec![broken(&error)])?;
         let stated = entry.size();
-        let read = content(&mut entry, total, packed, limits).map_err(|bomb| vec![bomb])?;
+        let read = content(&mut entry, total, packed, limits).map_err(|bomb| vec![*bomb])?;
         let content = read.unwrap_or_else(|reason| {
             faults.push(damaged(&path, &reason));
             Vec::new()
@@ -95,7 +95,7 @@ fn content(
     before: u64,
     packed: u64,
     limits: &Limits,
-) -> Result<Result<Vec<u8>, String>, Fault> {
+) -> Result<Result<Vec<u8>, String>, Box<Fault>> {
     let mut content = Vec::new();
     loop {
         // A bomb is known by its first pieces and takes no more memory than they.
@@ -105,10 +105,10 @@ fn content(
         };
         let total = before + content.len() as u64;
         if total > limits.archive_inflated_bytes {
-            return Err(too_large_inflated(limits));
+            return Err(Box::new(too_large_inflated(limits)));
         }
         if total > RATIO_COUNTS_FROM && total / packed.max(1) > HIGHEST_RATIO {
-            return Err(bomb(packed, total));
+            return Err(Box::new(bomb(packed, total)));
         }
         if read < PIECE {
             return Ok(Ok(content));
