@@ -113,6 +113,12 @@ impl Facts {
         Ok(shared.iter().any(|mapping| mapping.writable || memory.contains(&mapping.device)))
     }
 
+    /// Whether its working folder is its root.
+    pub(super) fn stands_at_its_root(&self) -> io::Result<bool> {
+        let of = |name: &str| rustix::fs::statat(&self.0, name, AtFlags::empty());
+        Ok(FileId::from(&of("cwd")?) == FileId::from(&of("root")?))
+    }
+
     /// The device of the process's scratch space.
     pub(super) fn scratch_device(&self) -> io::Result<Dev> {
         Ok(rustix::fs::statat(&self.0, format!("root/{SCRATCH}"), AtFlags::empty())?.st_dev)
@@ -154,6 +160,7 @@ pub(super) struct Candidate<'a> {
     pub(super) namespaces: &'a Namespaces,
     pub(super) in_its_group: bool,
     pub(super) files: &'a OpenFiles,
+    pub(super) at_its_root: bool,
     pub(super) shares_memory: bool,
 }
 
@@ -192,8 +199,11 @@ pub(super) fn verify(candidate: &Candidate<'_>, expected: &Expected<'_>) -> Resu
             return Err(format!("{ids} is {}, expected {uid} only", field(ids)));
         }
     }
-    if field("NSpid").split_whitespace().last() != Some("1") {
-        return Err(format!("NSpid is {}, expected to end in 1", field("NSpid")));
+    // Without a session and a group of its own, it could signal those of all.
+    for ids in ["NSpid", "NSpgid", "NSsid"] {
+        if field(ids).split_whitespace().last() != Some("1") {
+            return Err(format!("{ids} is {}, expected to end in 1", field(ids)));
+        }
     }
     // Kernels before 5.9 don't count; the template's own filter is certain.
     let filters = field("Seccomp_filters");
@@ -213,8 +223,11 @@ pub(super) fn verify(candidate: &Candidate<'_>, expected: &Expected<'_>) -> Resu
     if !candidate.in_its_group {
         return Err("it has not joined its control group".into());
     }
-    // Whatever else it had open or mapped, another run of the template could
-    // have, too.
+    // Whatever else it had open or mapped, or whatever folder it stood in,
+    // another run of the template could have, too.
+    if !candidate.at_its_root {
+        return Err("its working folder is not its root".into());
+    }
     if !candidate.files.null || candidate.files.others != **files {
         return Err("its open files are not those that it was given".into());
     }
@@ -233,7 +246,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "Name:\tpython\nPPid:\t10\nUid:\t7\t7\t7\t7\nGid:\t7\t7\t7\t7\nNSpid:\t40\t9\t1\n\
-        Threads:\t1\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n\
+        NSpgid:\t40\t9\t1\nNSsid:\t40\t9\t1\nThreads:\t1\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n\
         CapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n\
         Seccomp_filters:\t2\n";
     const TEMPLATE: Namespaces = Namespaces { own: [1, 2, 3, 4], shared: [5, 6, 7] };
@@ -252,6 +265,7 @@ mod tests {
             namespaces: &RUN,
             in_its_group: true,
             files: &FILES,
+            at_its_root: true,
             shares_memory: false,
         }
     }
@@ -282,6 +296,8 @@ mod tests {
             ("Gid:\t7\t7\t7\t7", "Gid:\t7\t7\t7\t0"),
             ("NSpid:\t40\t9\t1", "NSpid:\t40\t9"),
             ("NSpid:\t40\t9\t1", "NSpid:\t40\t9\t2"),
+            ("NSpgid:\t40\t9\t1", "NSpgid:\t39\t8\t0"),
+            ("NSsid:\t40\t9\t1", "NSsid:\t39\t8\t0"),
         ] {
             let status = GOOD.replace(kept, broken);
             assert!(verdict(&good(&status)).is_err(), "{broken}");
@@ -304,6 +320,7 @@ mod tests {
         }
         let files = OpenFiles { null: false, others: GIVEN };
         assert!(verdict(&Candidate { files: &files, ..good(GOOD) }).is_err());
+        assert!(verdict(&Candidate { at_its_root: false, ..good(GOOD) }).is_err());
         assert!(verdict(&Candidate { shares_memory: true, ..good(GOOD) }).is_err());
     }
 }

@@ -199,6 +199,7 @@ impl Launcher {
             namespaces: &facts.namespaces()?,
             in_its_group: self.tree.holds(&run.group, &facts.read("cgroup")?),
             files: &facts.open_files()?.map_err(Unborn::Unfit)?,
+            at_its_root: facts.stands_at_its_root()?,
             shares_memory: facts.has_shared_memory(template.memory())?,
         };
         let expected = Expected {

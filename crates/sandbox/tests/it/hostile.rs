@@ -160,7 +160,10 @@ def fork(loop):
         ctypes.pythonapi.PyOS_AfterFork_Parent()
     return pid
 
-def isolate(loop, fds, group=True, restrict=True):
+def isolate(loop, fds, group=True, restrict=True, session=True, folder='/'):
+    if session:
+        os.setsid()
+    os.chdir(folder)
     if group:
         for fd in fds[4:]:
             os.write(fd, b'0')
@@ -215,6 +218,16 @@ async fn a_wheel_that_patches_the_fork_loop_gets_no_run_past_the_checks() {
             "no_group",
             "if fork(loop) == 0:\n        isolate(loop, fds, group=False)\n        child.main()",
             Some("control group"),
+        ),
+        (
+            "no_session",
+            "if fork(loop) == 0:\n        isolate(loop, fds, session=False)\n        child.main()",
+            Some("NSpgid"),
+        ),
+        (
+            "common_folder",
+            "if fork(loop) == 0:\n        isolate(loop, fds, folder='/tmp')\n        child.main()",
+            Some("working folder"),
         ),
         (
             "impostor",
