@@ -94,16 +94,16 @@ pub(crate) fn limits() -> Limits {
 }
 
 /// A time that is ample on real hardware, stretched for an emulated machine by
-/// the factor in `MECAPY_TEST_PATIENCE`.
+/// the factor in `SANDBOX_TEST_PATIENCE`.
 pub(crate) fn patience(time: Duration) -> Duration {
-    let factor = std::env::var_os("MECAPY_TEST_PATIENCE").map_or(1, |factor| {
+    let factor = std::env::var_os("SANDBOX_TEST_PATIENCE").map_or(1, |factor| {
         factor.to_str().and_then(|factor| factor.parse().ok()).expect("a whole number")
     });
     time * factor
 }
 
 /// A sandbox and its instance name. Its limits are kept by the generation of
-/// cgroups that `MECAPY_TEST_CGROUPS` demands, where it does.
+/// cgroups that `SANDBOX_TEST_CGROUPS` demands, where it does.
 pub(crate) async fn start_sandbox() -> (Sandbox, String) {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let instance = format!("test-{}-{number}", std::process::id());
@@ -115,11 +115,11 @@ pub(crate) async fn start_sandbox() -> (Sandbox, String) {
         ..Settings::new(env!("CARGO_BIN_EXE_sandbox-launcher").into())
     };
     let sandbox = Sandbox::start(settings).await.unwrap();
-    match std::env::var_os("MECAPY_TEST_CGROUPS").as_deref().and_then(|demanded| demanded.to_str())
+    match std::env::var_os("SANDBOX_TEST_CGROUPS").as_deref().and_then(|demanded| demanded.to_str())
     {
         Some("v2") => assert_eq!(sandbox.host().cgroups, CgroupMode::V2),
         Some("v1") => assert_eq!(sandbox.host().cgroups, CgroupMode::V1),
-        Some(other) => panic!("MECAPY_TEST_CGROUPS is {other:?}, expected v1 or v2"),
+        Some(other) => panic!("SANDBOX_TEST_CGROUPS is {other:?}, expected v1 or v2"),
         None => {}
     }
     (sandbox, instance)
