@@ -1,5 +1,7 @@
 //! Runs that take more than they may have.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use test_support::archive::Archive;
 
@@ -228,7 +230,20 @@ def calculate(inputs):
     let archive = Archive::new("solves", handler)
         .set("runtime.base_image", json!("python-scientific"))
         .set("runtime.memory_limit", json!(1024));
-    fortress.deploy(&archive);
+    // The installation may take longer than a request may wait.
+    let zip = archive.zip();
+    let sent = fortress.client.post_file("/functions", "archive", "a.zip", &zip).json();
+    let path = format!("/deployments/{}", sent["deployment_id"].as_str().unwrap());
+    let began = Instant::now();
+    loop {
+        let deployment = fortress.client.get(&path).expect(200).json();
+        if deployment["status"] == "deployed" {
+            break;
+        }
+        assert_ne!(deployment["status"], "failed", "{deployment:#}");
+        assert!(began.elapsed() < Duration::from_secs(600), "{deployment:#}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     fortress.rebase();
     for _ in 0..3 {
         let task = fortress.attack("solves", &json!({}));

@@ -90,7 +90,9 @@ def other_processes(inputs):
             if opened("/proc/%d/%s" % (pid, name)) == "ok":
                 reached.append([pid, name])
     with open("/proc/self/environ", "rb") as file:
-        environ = sorted(entry.split(b"=")[0].decode() for entry in file.read().split(b"\0") if entry)
+        environ = sorted(
+            entry.split(b"=")[0].decode() for entry in file.read().split(b"\0") if entry
+        )
     others = sorted(name for name in os.listdir("/proc") if not name.isdigit())
     return {"pids": pids, "reached": reached, "environ": environ, "beside": others}
 
@@ -220,7 +222,9 @@ def namespaces(inputs):
             for name, flag in NAMESPACES.items()
         },
         "unshare nothing": apart(lambda: call("unshare", 0)),
-        "clone": {name: clone(flag | NEW_USER) for name, flag in NAMESPACES.items() if name != "time"},
+        "clone": {
+            name: clone(flag | NEW_USER) for name, flag in NAMESPACES.items() if name != "time"
+        },
         "clone parent": clone(0x8000),
         "clone3": call("clone3", struct_clone, 64),
         "setns": [call("setns", own, 0), call("setns", -1, 0)],
@@ -248,7 +252,9 @@ def tracing(inputs):
         "own child": attached(),
         "template": call("ptrace", 16, parent, 0, 0),
         "read": [call("process_vm_readv", pid, place, 1, place, 1, 0) for pid in (itself, parent)],
-        "write": [call("process_vm_writev", pid, place, 1, place, 1, 0) for pid in (itself, parent)],
+        "write": [
+            call("process_vm_writev", pid, place, 1, place, 1, 0) for pid in (itself, parent)
+        ],
         "compare": call("kcmp", itself, itself, 0, 1, 2),
         "pidfd": [call("pidfd_open", pid, 0) for pid in (itself, parent)],
         "steal": call("pidfd_getfd", 0, 0, 0),
