@@ -7,12 +7,13 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
-use domain::{Lang, UserId};
+use axum::response::{IntoResponse as _, Response};
+use domain::{Lang, Text, UserId};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::problem;
+use crate::leftover::Leftover;
+use crate::problem::{self, Code, Problem};
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -76,7 +77,12 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
     let method = request.method().clone();
     request.extensions_mut().insert(Arc::clone(&context));
 
-    let mut response = next.run(request).await;
+    let leftover = Leftover::of(&mut request);
+    let mut response = match unknown_coding(request.headers()) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    };
+    leftover.drain().await;
 
     problem::body::write(&mut response, &context);
     response.headers_mut().insert(REQUEST_ID, context.id.clone());
@@ -95,6 +101,23 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
         "answered a request"
     );
     response
+}
+
+/// A body in a coding that is not undone here would be taken for another than
+/// the one a proxy saw.
+fn unknown_coding(headers: &HeaderMap) -> Option<Problem> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_none_or(plain) && codings.next().is_none() {
+        return None;
+    }
+    Some(Problem::new(
+        Code::InvalidHeader,
+        Text::new(
+            "Transfer-Encoding: expected `chunked` and nothing else.",
+            "Transfer-Encoding : attendu `chunked` et rien d'autre.",
+        ),
+    ))
 }
 
 fn record(method: &axum::http::Method, endpoint: &str, status: u16, duration: std::time::Duration) {

@@ -15,12 +15,14 @@ mod download;
 mod events;
 mod extract;
 mod idempotency;
+mod leftover;
 mod openapi;
 pub mod problem;
 mod router;
 mod routes;
 mod serve;
 mod settings;
+mod taken;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Api;
+use crate::taken::Taken;
 
 /// The most headers of a request.
 const HEADERS: usize = 100;
@@ -68,6 +69,7 @@ impl Api {
         }
         let service = TowerToHyperService::new(self.router.clone());
         let head_timeout = self.app.settings.head_timeout;
+        let stream = Taken::new(stream, self.app.settings.body_pause);
         let stopping = self.app.stopping.clone();
         async move {
             let connection = http1::Builder::new()

@@ -22,8 +22,8 @@ pub struct Settings {
     /// How long a connection may take to send the head of a request. An idle
     /// connection is closed after the same time.
     pub head_timeout: Duration,
-    /// How long a body may pause; its mean speed has a floor besides, see
-    /// [`SLOWEST_UPLOAD`].
+    /// How long a body may pause, on its way in or out; the mean speed of what
+    /// comes in has a floor besides, see [`SLOWEST_UPLOAD`].
     pub body_pause: Duration,
     /// How long open requests may take to end once the server stops.
     pub drain: Duration,

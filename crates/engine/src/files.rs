@@ -217,11 +217,18 @@ pub(crate) struct Found {
 fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String =
-        last.chars().filter(|c| !c.is_control() && !"<>:\"|?*".contains(*c)).take(120).collect();
+        last.chars().filter(|c| !is_unseen(*c) && !"<>:\"|?*".contains(*c)).take(120).collect();
     match clean.trim_matches(['.', ' ']) {
         "" => "file".to_owned(),
         name => name.to_owned(),
     }
+}
+
+/// Controls, those of writing direction among them: with them a name reads
+/// otherwise than it is.
+fn is_unseen(c: char) -> bool {
+    let turns = matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
 }
 
 /// The media type of a file by its name's ending.
@@ -251,6 +258,7 @@ mod tests {
         assert_eq!(safe_name("../../etc/passwd"), "passwd");
         assert_eq!(safe_name("C:\\data\\a.csv"), "a.csv");
         assert_eq!(safe_name("a\r\nb\".csv"), "ab.csv");
+        assert_eq!(safe_name("gnp\u{202E}.exe"), "gnp.exe");
         assert_eq!(safe_name(".."), "file");
         assert_eq!(safe_name("Mesure n° 1.csv"), "Mesure n° 1.csv");
     }

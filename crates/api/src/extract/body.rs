@@ -12,10 +12,6 @@ use tokio::time::{Instant, timeout_at};
 use crate::problem::{Code, Problem};
 use crate::settings::SLOWEST_UPLOAD;
 
-/// What is read of a body that is refused, so that the caller has a chance to
-/// read why before the connection is closed.
-const DRAINED: Duration = Duration::from_secs(2);
-
 /// Why a body was not read to its end.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -105,10 +101,6 @@ pub(crate) fn stream(
         };
         let received = received + item.as_ref().map_or(0, |chunk| chunk.len() as u64);
         let item = if received > bounds.limit {
-            // Reading on for a moment lets the answer reach a caller that
-            // looks for it only after sending everything.
-            let rest = async { while let Some(Ok(_)) = chunks.next().await {} };
-            let _ = tokio::time::timeout(DRAINED, rest).await;
             Err(ReadError::TooLarge { what: bounds.what, limit: bounds.limit })
         } else {
             item

@@ -10,6 +10,7 @@ use domain::{Fault, Text};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::place::Places;
 use super::{body, place};
 use crate::app::App;
 use crate::problem::{Code, Problem, counted};
@@ -18,6 +19,11 @@ use crate::problem::{Code, Problem, counted};
 const BESIDE_INPUTS: u64 = 64 << 10;
 /// How many unknown fields are reported at most.
 const REPORTED: usize = 20;
+/// The most fields of a body. No route knows more than ten, and a million of
+/// them would keep a thread from its other requests.
+const FIELDS: usize = 100;
+/// What the reader of a body says where it has more.
+const TOO_MANY: &str = "too many fields";
 
 /// The body of a request that speaks JSON; an empty one means `{}`.
 #[derive(Clone, Debug)]
@@ -81,6 +87,21 @@ impl JsonBody {
         };
         let entries = match serde_json::from_str::<Entries<'_>>(text) {
             Ok(Entries(entries)) => entries,
+            Err(error) if error.to_string().starts_with(TOO_MANY) => {
+                let fault = Fault::error(
+                    "body_too_many_fields",
+                    Text::new(
+                        format!(
+                            "expected at most {FIELDS} fields, found more; what a function is given goes into `inputs`"
+                        ),
+                        format!(
+                            "attendu : au plus {FIELDS} champs ; reçu davantage ; ce que reçoit une fonction va dans `inputs`"
+                        ),
+                    ),
+                );
+                let (line, column) = place::of_error(text, &error);
+                return Err(refused(vec![fault.at(line, column)]));
+            }
             Err(error) if error.is_data() => {
                 let fault = Fault::error(
                     "body_type",
@@ -96,8 +117,15 @@ impl JsonBody {
             }
         };
         let taken = vec![false; entries.len()];
-        let mut fields =
-            Fields { bytes: &self.0, text, entries, taken, known: Vec::new(), faults: Vec::new() };
+        let mut fields = Fields {
+            bytes: &self.0,
+            text,
+            places: Places::of(text),
+            entries,
+            taken,
+            known: Vec::new(),
+            faults: Vec::new(),
+        };
         fields.refuse_duplicates();
         Ok(fields)
     }
@@ -152,6 +180,7 @@ fn refused(faults: Vec<Fault>) -> Problem {
 pub(crate) struct Fields<'a> {
     bytes: &'a Bytes,
     text: &'a str,
+    places: Places<'a>,
     entries: Vec<(String, &'a RawValue)>,
     taken: Vec<bool>,
     known: Vec<&'static str>,
@@ -217,7 +246,7 @@ impl<'a> Fields<'a> {
 
     /// Adds a fault of a field.
     pub(crate) fn refuse(&mut self, name: &str, code: &str, message: Text) {
-        let fault = Fault::error(code, message).at_key(format!("/{name}"));
+        let fault = Fault::error(code, message).at_key(format!("/{}", shorten(name)));
         let found = self.entries.iter().find(|(key, _)| key == name);
         let fault = match found.map(|(_, value)| self.place(value)) {
             Some((line, column)) => fault.at(line, column),
@@ -268,7 +297,7 @@ impl<'a> Fields<'a> {
 
     fn place(&self, value: &RawValue) -> (u32, u32) {
         let offset = value.get().as_ptr() as usize - self.text.as_ptr() as usize;
-        place::of_offset(self.text, offset)
+        self.places.at(offset)
     }
 
     /// A field that stands twice would mean one thing to a proxy and another
@@ -330,6 +359,9 @@ impl<'de> Deserialize<'de> for Entries<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
+                    if entries.len() == FIELDS {
+                        return Err(serde::de::Error::custom(TOO_MANY));
+                    }
                     entries.push(entry);
                 }
                 Ok(Entries(entries))
@@ -392,6 +424,10 @@ mod tests {
             let fault = &problem.faults()[0];
             assert_eq!((fault.line, fault.column), (Some(place.0), Some(place.1)), "{text}");
         }
+        let many: String = (0..1_000_000).map(|number| format!("\"k{number}\": 1,")).collect();
+        let many = JsonBody(Bytes::from(format!("{{{many}")));
+        let problem = many.fields().unwrap_err();
+        assert_eq!(problem.faults()[0].code, "body_too_many_fields");
         let broken = JsonBody(Bytes::from_static(b"{\"a\": \"\xff\"}")).fields().unwrap_err();
         assert_eq!((broken.faults()[0].line, broken.faults()[0].column), (Some(1), Some(8)));
     }

@@ -1,6 +1,7 @@
 //! Uploads: the one file of a multipart form, or the body itself.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -51,12 +52,22 @@ impl Upload {
             .headers()
             .get(header::CONTENT_TYPE)
             .and_then(|value| multer::parse_boundary(value.to_str().ok()?).ok())
-            .ok_or_else(|| malformed("the boundary is missing in Content-Type"))?;
+            .ok_or_else(|| {
+                malformed(&Text::new(
+                    "its boundary is missing in Content-Type",
+                    "sa limite (boundary) manque dans Content-Type",
+                ))
+            })?;
         let failed = Failed::default();
         let bounds = Bounds { limit: bounds.limit + AROUND, ..bounds };
         declared(request.headers(), bounds)?;
-        let mut form = multer::Multipart::new(watched(request, bounds, &failed), boundary);
+        let begun = Arc::new(AtomicBool::new(false));
+        let chunks = watched(request, bounds, &failed);
+        let chunks = until_begun(chunks, Arc::clone(&begun), Arc::clone(&failed));
+        let chunks = InTurn { chunks: Box::pin(chunks), gave: false };
+        let mut form = multer::Multipart::new(chunks, boundary);
         let found = form.next_field().await.map_err(|error| take(&failed, &error))?;
+        begun.store(true, Ordering::Relaxed);
         let Some(part) = found.filter(|part| part.name() == Some(field)) else {
             return Err(Problem::new(
                 Code::InvalidBody,
@@ -97,7 +108,7 @@ impl Upload {
 
     /// Its content to be read once, and where to ask what went wrong.
     pub(crate) fn reader(self) -> (Box<dyn AsyncRead + Send + Unpin>, Failure) {
-        let chunks = Io(self.chunks);
+        let chunks = Io { chunks: self.chunks, failed: Arc::clone(&self.failed) };
         (Box::new(tokio_util::io::StreamReader::new(chunks)), Failure(self.failed))
     }
 }
@@ -112,13 +123,68 @@ impl Failure {
     }
 }
 
-struct Io(Chunks);
+struct Io {
+    chunks: Chunks,
+    failed: Failed,
+}
 
 impl Stream for Io {
     type Item = std::io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next_unpin(cx).map_err(std::io::Error::other)
+        let next = self.chunks.poll_next_unpin(cx);
+        next.map_err(|error| {
+            // Whoever stores the content knows only that it could not be read.
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.get_or_insert_with(|| malformed(&reason(&error)));
+            std::io::Error::other(error)
+        })
+    }
+}
+
+/// Refuses a form in which more stands before its first field's content than
+/// any sensible one has there: the parser would keep all of it in memory, and
+/// search all of it again with each chunk.
+fn until_begun(
+    chunks: impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static,
+    begun: Arc<AtomicBool>,
+    failed: Failed,
+) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
+    let mut before = 0_u64;
+    chunks.map(move |chunk| {
+        if !begun.load(Ordering::Relaxed) && before > AROUND {
+            let problem = malformed(&Text::new(
+                format!("its file does not begin within the first {AROUND} bytes"),
+                format!("son fichier ne commence pas dans les {AROUND} premiers octets"),
+            ));
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+            return Err(ReadError::Broken("its head is too long".to_owned()));
+        }
+        before += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        chunk
+    })
+}
+
+/// One chunk at a time. The form's parser otherwise takes all that is there,
+/// which from a fast caller is the whole body, in memory; and where a chunk and
+/// the end come together, it may take the end for the whole.
+struct InTurn<S> {
+    chunks: S,
+    /// Whether the last poll gave one.
+    gave: bool,
+}
+
+impl<S: Stream + Unpin> Stream for InTurn<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        if std::mem::take(&mut self.gave) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = self.chunks.poll_next_unpin(cx);
+        self.gave = matches!(next, Poll::Ready(Some(_)));
+        next
     }
 }
 
@@ -138,15 +204,34 @@ fn watched(
 
 fn take(failed: &Failed, error: &multer::Error) -> Problem {
     let known = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
-    known.unwrap_or_else(|| malformed(&error.to_string()))
+    known.unwrap_or_else(|| malformed(&reason(error)))
 }
 
-fn malformed(reason: &str) -> Problem {
+fn reason(error: &multer::Error) -> Text {
+    use multer::Error;
+    match error {
+        Error::IncompleteStream | Error::IncompleteHeaders | Error::IncompleteFieldData { .. } => {
+            Text::new(
+                "it breaks off, or its boundary is not the one in Content-Type",
+                "il s'interrompt, ou sa limite n'est pas celle de Content-Type",
+            )
+        }
+        Error::ReadHeaderFailed(_)
+        | Error::DecodeHeaderName { .. }
+        | Error::DecodeHeaderValue { .. } => Text::new(
+            "a field's headers are not valid",
+            "les en-têtes d'un champ ne sont pas valides",
+        ),
+        other => Text::same(other.to_string()),
+    }
+}
+
+fn malformed(reason: &Text) -> Problem {
     Problem::new(
         Code::MalformedUpload,
         Text::new(
-            format!("The form can't be read: {reason}."),
-            format!("Le formulaire est illisible : {reason}."),
+            format!("The form can't be read: {}.", reason.en),
+            format!("Le formulaire est illisible : {}.", reason.fr),
         ),
     )
 }

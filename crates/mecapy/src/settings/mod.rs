@@ -64,6 +64,10 @@ pub struct Settings {
     pub environments_mb: u64,
     /// How long a stop waits for running calculations.
     pub drain: std::time::Duration,
+    /// How long a connection may take to send the head of a request.
+    pub head_timeout: std::time::Duration,
+    /// How long a body may pause on its way in or out.
+    pub body_pause: std::time::Duration,
     /// Bounds on archives, inputs, runs and results.
     pub limits: Limits,
     /// The server that client commands talk to, where it was named.

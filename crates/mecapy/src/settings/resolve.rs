@@ -35,7 +35,9 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         slots: sources.integer("MECAPY_SLOTS"),
         template_memory_mb: sources.integer("MECAPY_TEMPLATE_MEMORY_MB").unwrap_or_default(),
         environments_mb: sources.integer("MECAPY_ENVIRONMENTS_MB").unwrap_or_default(),
-        drain: Duration::from_secs(sources.integer("MECAPY_DRAIN_S").unwrap_or_default()),
+        drain: seconds(&mut sources, "MECAPY_DRAIN_S"),
+        head_timeout: seconds(&mut sources, "MECAPY_HEAD_TIMEOUT_S"),
+        body_pause: seconds(&mut sources, "MECAPY_BODY_PAUSE_S"),
         limits: limits(&mut sources),
         api_url: sources.text("MECAPY_API_URL").map(|url| url.trim_end_matches('/').to_owned()),
         token: sources.text("MECAPY_TOKEN").map(|token| Secret::new(token.trim())),
@@ -43,6 +45,10 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         data,
     };
     if sources.faults.is_empty() { Ok(settings) } else { Err(Refused { faults: sources.faults }) }
+}
+
+fn seconds(sources: &mut Sources, name: &'static str) -> Duration {
+    Duration::from_secs(sources.integer(name).unwrap_or_default())
 }
 
 fn environment(sources: &mut Sources) -> Environment {

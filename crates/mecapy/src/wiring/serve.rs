@@ -128,6 +128,8 @@ impl Server {
                 without_token,
                 cors_origins: settings.cors_allow_origins.clone(),
                 metrics: Some(metrics),
+                head_timeout: settings.head_timeout,
+                body_pause: settings.body_pause,
                 ..api::Settings::default()
             },
         )?;

@@ -24,6 +24,8 @@ const FEWEST: usize = 5;
 /// Errors that may be held at once, each up to two kilobytes with those of
 /// the alternatives in it.
 const MOST_ERRORS: u64 = 30_000;
+/// Bytes that the places of those errors may take together.
+const MOST_PLACES: u64 = 64 << 20;
 /// Assertions that may be made about one document, a few seconds of one core.
 const MOST_STEPS: u64 = 500_000_000;
 
@@ -37,6 +39,11 @@ pub(super) fn violations(
     counts: impl Fn(&ValidationError<'_>) -> bool,
 ) -> Vec<(String, Text)> {
     let collect = |value: &Value, counts: &dyn Fn(&ValidationError<'_>) -> bool| {
+        // Each error has its place in full.
+        if places(value, 0).saturating_mul(compiled.assertions) > MOST_PLACES {
+            let valid = compiled.validator.is_valid(value);
+            return if valid { Vec::new() } else { vec![(String::new(), keys_too_long())] };
+        }
         let errors = compiled.validator.iter_errors(value).filter(|error| counts(error));
         let each = errors
             .take(most)
@@ -120,6 +127,27 @@ fn values(value: &Value) -> u64 {
         Value::Object(members) => members.values().map(values).sum(),
         _ => 0,
     }
+}
+
+/// Bytes of the JSON Pointers of all values together, where the first one's
+/// has `above`.
+fn places(value: &Value, above: u64) -> u64 {
+    above
+        + match value {
+            Value::Array(items) => items.iter().map(|item| places(item, above + 6)).sum(),
+            Value::Object(members) => {
+                let below = |key: &String| above + key.len() as u64 + 1;
+                members.iter().map(|(key, member)| places(member, below(key))).sum()
+            }
+            _ => 0,
+        }
+}
+
+fn keys_too_long() -> Text {
+    Text::new(
+        "the schema is violated, and the keys are too long to say where; shorten them",
+        "le schéma est violé, et les clés sont trop longues pour dire où ; raccourcissez-les",
+    )
 }
 
 /// How many steps an assertion about each value takes.
