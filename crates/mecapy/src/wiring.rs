@@ -87,6 +87,8 @@ fn worker(settings: &Settings) -> worker::Settings {
             .slots
             .map_or(defaults.slots, |slots| u32::try_from(slots).unwrap_or(u32::MAX)),
         template_memory_bytes: settings.template_memory_mb << 20,
+        runs_per_template: settings.template_runs,
+        template_age: settings.template_age,
         environments_bytes: settings.environments_mb << 20,
         limits: settings.limits.clone(),
         ..defaults

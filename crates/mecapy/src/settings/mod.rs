@@ -60,6 +60,10 @@ pub struct Settings {
     pub slots: Option<usize>,
     /// Memory that warm templates may hold together, in MB.
     pub template_memory_mb: u64,
+    /// Runs after which a warm template is replaced.
+    pub template_runs: u64,
+    /// Age after which it is replaced, too.
+    pub template_age: std::time::Duration,
     /// Disk that built environments may take, in MB.
     pub environments_mb: u64,
     /// How long a stop waits for running calculations.
