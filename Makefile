@@ -44,6 +44,13 @@ test-all: ## Everything, the slow parts too; writes docs/test-report.md
 test-cgroup2: tools ## The sandbox on cgroup v2 alone, on a real kernel in QEMU
 	@scripts/test-cgroup2
 
+test-defences: tools ## Each defence switched off must turn a test red; writes docs/defences.md
+	scripts/test-defences
+
+test-load: build ## Hostile runs among honest ones, ten minutes; writes docs/hostile-load.md
+	PYTHONPATH=benches PYTHONDONTWRITEBYTECODE=1 python3 -m mecapy_bench.hostile $(MECAPY) \
+		--output docs/hostile-load.md
+
 bench: build ## Measure on this machine and write docs/benchmarks.md
 	scripts/bench $(MECAPY)
 
