@@ -7,7 +7,7 @@ MECAPY := target/release/mecapy
 FUZZ ?= --seconds 120 --seed 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fuzz test-all test-cgroup2 bench generate tools
+.PHONY: help build demo test check fuzz test-all test-cgroup2 test-defences test-load bench generate tools
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
