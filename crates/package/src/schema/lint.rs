@@ -2,7 +2,7 @@
 //! linear patterns, the meta-schema.
 
 use domain::json::Pointer;
-use domain::{Fault, Text};
+use domain::{Fault, Severity, Text};
 use serde_json::Value;
 
 use super::patterns::Weight;
@@ -34,7 +34,10 @@ pub(super) fn lint(section: Section, schema: &Value, problems: &mut Vec<Problem>
     lint.dialect();
     lint.meta_schema();
     lint.walk(&Pointer::root(), schema);
-    if lint.problems.len() == before {
+    let is_error = |problem: &Problem| problem.fault.severity == Severity::Error;
+    // A warning must not keep a cycle from being found: following one ends
+    // the whole program.
+    if !lint.problems[before..].iter().any(is_error) {
         cost::check(section, schema, problems);
     }
 }

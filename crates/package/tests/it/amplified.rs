@@ -75,6 +75,17 @@ fn large_plain_inputs_are_checked_whole() {
 }
 
 #[test]
+fn a_warning_does_not_let_a_cycle_pass() {
+    let schema = json!({
+        "Description": "a misspelt keyword is a warning",
+        "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}},
+        "properties": {"x": {"$ref": "#/$defs/a"}},
+    });
+    let faults = Schemas::compile(&schema, None).unwrap_err();
+    assert_eq!(codes(&faults), ["schema_too_complex"]);
+}
+
+#[test]
 fn an_anchor_is_looked_for_once() {
     let all = (0..6000).map(|index| (format!("p{index}"), json!({"$ref": "#x"})));
     let all: serde_json::Map<_, _> = all.collect();
