@@ -29,10 +29,14 @@ pub(crate) fn unzip(bytes: &[u8], limits: &Limits) -> Result<Vec<File>, Vec<Faul
     if listed.len() as u64 > limits.archive_entries {
         return Err(vec![too_many(listed.len() as u64, limits)]);
     }
-    if let Some(count) = hidden_entries(bytes, limits.archive_entries) {
+    if let Some(count) = hidden_entries(bytes, listed.is_empty(), limits.archive_entries) {
         return Err(vec![too_many(count, limits)]);
     }
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| vec![broken(&error)])?;
+    // The library may have followed another directory than the one counted.
+    if archive.len() as u64 > limits.archive_entries {
+        return Err(vec![too_many(archive.len() as u64, limits)]);
+    }
     let mut faults = duplicates(listed);
     if archive.has_duplicate_names() && faults.is_empty() {
         faults.push(inconsistent("duplicate names"));
@@ -211,13 +215,14 @@ fn central_names(bytes: &[u8], most: u64) -> Vec<Vec<u8>> {
     names
 }
 
-/// More entries than `most` where the ZIP has a directory in the form for large
-/// archives, which may stand anywhere: each begins with the same four bytes,
-/// so there can't be more of them than of those.
-fn hidden_entries(bytes: &[u8], most: u64) -> Option<u64> {
+/// More entries than `most` where the directory was not found, or the ZIP has
+/// one in the form for large archives, which may stand anywhere: each entry
+/// begins with the same four bytes, so there can't be more of them than of
+/// those.
+fn hidden_entries(bytes: &[u8], lost: bool, most: u64) -> Option<u64> {
     const ENTRY: u64 = 46;
     let count = |mark: &[u8; 4]| bytes.windows(4).filter(|four| four == mark).count() as u64;
-    if bytes.len() as u64 / ENTRY <= most || count(b"PK\x06\x07") == 0 {
+    if bytes.len() as u64 / ENTRY <= most || !(lost || count(b"PK\x06\x07") > 0) {
         return None;
     }
     Some(count(b"PK\x01\x02")).filter(|count| *count > most)
