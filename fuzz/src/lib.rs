@@ -1,4 +1,5 @@
-//! The memory that one input may take, counted where it is allocated.
+//! The memory that one input may take, counted where it is allocated, and a
+//! place for libFuzzer to stand on when an input has used up the stack.
 //!
 //! The checks themselves stand in the crates that they are about, where
 //! `cargo test` replays the corpora and the regressions.
@@ -52,4 +53,25 @@ pub fn within(most: usize, check: impl FnOnce()) {
     check();
     let held = PEAK.load(Ordering::Relaxed).saturating_sub(before);
     assert!(held <= most, "{held} bytes of memory were held at once, expected at most {most}");
+}
+
+/// Lets libFuzzer tell of an overflown stack: its handler of the signal keeps
+/// the flag that is set here, and so runs on a stack of its own.
+///
+/// # Panics
+/// Where the kernel refuses.
+pub fn prepare() {
+    const BYTES: usize = 256 << 10;
+    let stack = libc::stack_t {
+        ss_sp: Box::leak(vec![0_u8; BYTES].into_boxed_slice()).as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: BYTES,
+    };
+    // SAFETY: the stack is never freed, and nothing else is on it.
+    assert_eq!(unsafe { libc::sigaltstack(&stack, std::ptr::null_mut()) }, 0);
+    // SAFETY: all zeros are the action of the system, with an empty mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: `action` is whole and names no handler.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGSEGV, &action, std::ptr::null_mut()) }, 0);
 }
