@@ -4,6 +4,8 @@
 //! calculation on the same worker is right and that nothing is left: no
 //! process, mount, control group, namespace, file, open file or memory.
 
+mod api;
+mod archive;
 mod arena;
 mod census;
 mod channels;
@@ -11,9 +13,11 @@ mod endings;
 mod escape;
 mod files;
 mod forgery;
+mod memory;
 mod resources;
 mod results;
 mod sharing;
+mod trap;
 mod wheels;
 
 use std::path::Path;
