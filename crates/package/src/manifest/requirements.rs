@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
 use domain::{Fault, Text};
-use pep508_rs::{PackageName, Requirement, VerbatimUrl, VersionOrUrl};
+use pep508_rs::{PackageName, Requirement, VerbatimUrl};
 
 use super::fields::Fields;
 use super::sections::SECTIONS;
@@ -48,24 +48,30 @@ fn one(text: &str) -> Result<One, Box<Fault>> {
             ),
         ));
     }
+    // A URL is never handed to the parser: it would put the values of this
+    // server's own variables in place of `${NAME}`, and tell them in its error.
+    let head = line.split(';').next().unwrap_or_default();
+    if head.contains('@') {
+        return Err(refused(
+            code::REQUIREMENT_SOURCE,
+            Text::new(
+                format!(
+                    "expected a package and its versions, such as `numpy>=1.26`, found `{}`, which names a URL; only wheels of the package index are installed, locked with their hashes",
+                    short(line)
+                ),
+                format!(
+                    "un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}`, qui nomme une URL ; seules des wheels de l’index de paquets sont installées, verrouillées par leurs empreintes",
+                    short(line)
+                ),
+            ),
+        ));
+    }
+    if ends_in_punctuation(head) {
+        return Err(invalid(line, "names end with a letter or a digit"));
+    }
     let parsed = (line.len() <= 1000).then(|| Requirement::<VerbatimUrl>::from_str(line));
     match parsed {
         Some(Ok(requirement)) => {
-            if matches!(requirement.version_or_url, Some(VersionOrUrl::Url(_))) {
-                return Err(refused(
-                    code::REQUIREMENT_SOURCE,
-                    Text::new(
-                        format!(
-                            "expected a package and its versions, such as `numpy>=1.26`, found `{}`, which names a URL; only wheels of the package index are installed, locked with their hashes",
-                            short(line)
-                        ),
-                        format!(
-                            "un paquet et ses versions sont attendus, comme `numpy>=1.26`, trouvé `{}`, qui nomme une URL ; seules des wheels de l’index de paquets sont installées, verrouillées par leurs empreintes",
-                            short(line)
-                        ),
-                    ),
-                ));
-            }
             let always = requirement.marker.is_true();
             Ok(One { line: line.to_owned(), name: requirement.name, always })
         }
@@ -76,6 +82,16 @@ fn one(text: &str) -> Result<One, Box<Fault>> {
         }
         None => Err(invalid(line, "longer than 1000 characters")),
     }
+}
+
+/// Whether the name of the package or of an extra ends with `.`, `-` or `_`,
+/// where the parser would panic.
+fn ends_in_punctuation(head: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let name = head.split(|c| !is_part(c)).next().unwrap_or_default();
+    let extras = head.split_once('[').map_or("", |(_, after)| after);
+    let extras = extras.split(']').next().unwrap_or_default().split(|c| !is_part(c));
+    extras.chain([name]).any(|name| name.ends_with(['.', '-', '_']))
 }
 
 /// Boxed, because it is far larger than what goes well.

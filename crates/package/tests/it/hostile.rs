@@ -303,6 +303,25 @@ fn requirements_come_from_the_index_only() {
 }
 
 #[test]
+fn a_requirement_reads_no_variable_of_the_server() {
+    for requirement in ["numpy @ ${PATH}", "numpy@${PATH}", "numpy[a] @ x:${PATH} ; extra == 'b'"] {
+        let faults = faults(&[("requirements.txt", requirement)]);
+        assert_eq!(codes(&faults), ["requirement_source"], "{requirement}");
+        let message = &faults[0].message;
+        assert!(message.en.contains("${PATH}") && !message.en.contains("/bin"), "{message:?}");
+        assert!(message.fr.contains("${PATH}") && !message.fr.contains("/bin"), "{message:?}");
+    }
+}
+
+#[test]
+fn names_that_end_in_punctuation_are_refused_without_a_panic() {
+    for requirement in ["e-", "e- ", "e->1", "e._ ; extra == 'x'", "a[b-]", "a[b, c.]>=1", "a[b-"] {
+        let faults = faults(&[("requirements.txt", requirement)]);
+        assert_eq!(codes(&faults), ["requirement_invalid"], "{requirement}");
+    }
+}
+
+#[test]
 fn python_as_deep_as_it_is_long_overflows_no_stack() {
     for code in [
         format!("x = {}1", "-".repeat(900_000)),
