@@ -14,6 +14,7 @@ mod escape;
 mod files;
 mod forgery;
 mod memory;
+mod recycling;
 mod resources;
 mod results;
 mod sharing;
