@@ -33,7 +33,7 @@ def main() -> None:
         print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
 
     python = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
-    described = machine.describe(python)
+    described = machine.describe(python) | machine.contenders()
     found = suite.measure(binary, python, size, say)
     page = report.write(found, described, size.rounds, folder)
     print(page.read_text())

@@ -194,6 +194,7 @@ def main() -> int:
 
 
 def measure(server: Server, seconds: float) -> tuple[list[str], list[str]]:
+    facts = machine.describe(Path(sys.executable).resolve())
     created = server.ask("POST", "/companies", {"name": "attackers"}).expect(201)
     attackers = created["admin_token"]["secret"]
     server.deploy(archive(BOLT.folder))
@@ -228,7 +229,10 @@ def measure(server: Server, seconds: float) -> tuple[list[str], list[str]]:
         states.append(held(server))
         rounds += 1
 
-    return verdict(alone, beside, enemy, states, rounds, time.monotonic() - began)
+    lines, failures = verdict(alone, beside, enemy, states, rounds, time.monotonic() - began)
+    lines += ["", "| machine | |", "|---|---|"]
+    lines += [f"| {name} | {fact} |" for name, fact in facts.items()]
+    return lines, failures
 
 
 def verdict(
@@ -250,7 +254,6 @@ def verdict(
     if delay > MOST_DELAY:
         failures.append(f"p99 is {delay:.1f} times that without hostile runs")
     failures += [f"grown: {what}" for what in grown]
-    facts = machine.describe(Path(sys.executable).resolve())
     lines = [
         "# Honest runs among hostile ones",
         "",
@@ -277,8 +280,6 @@ def verdict(
         )
     lines += ["", "| attack and its end | times |", "|---|---:|"]
     lines += [f"| {end} | {times} |" for end, times in sorted(enemy.ends.items())]
-    lines += ["", "| machine | |", "|---|---|"]
-    lines += [f"| {name} | {fact} |" for name, fact in facts.items()]
     return lines, failures
 
 

@@ -49,7 +49,13 @@ def describe(python: Path) -> dict[str, str]:
         "Memory": f"{int(memory[1]) / 2**20:.1f} GiB" if memory else "unknown",
         "Kernel": platform.release(),
         "Load at the start": f"{load:.2f}{busy}",
-        "Python of all": _first([str(python), "-V"], r"Python (\S+)"),
+        "Python": _first([str(python), "-V"], r"Python (\S+)"),
+    }
+
+
+def contenders() -> dict[str, str]:
+    """The versions of what MecaPy is measured against."""
+    return {
         "Celery": importlib.metadata.version("celery"),
         "Redis": _first(["redis-server", "--version"], r"v=(\S+)"),
         "bubblewrap": _first(["bwrap", "--version"], r"(\d\S+)"),
