@@ -12,6 +12,11 @@
 //! Within a company `high_priority` goes first, then `default`, then
 //! `long_running`; a class that the ones before it would starve is served
 //! once they used [`company::SHARE`] times what its next task will.
+//!
+//! Runs are not interrupted, so a company that comes back a moment later would
+//! wait for whatever took all slots meanwhile. The last slot of a worker is
+//! therefore kept free for [`KEPT_US`] after a company had its last run: of the
+//! others only one that runs nothing gets it.
 
 pub mod account;
 pub mod company;
@@ -29,6 +34,10 @@ use company::{Company, Turn};
 use estimate::Estimates;
 use ranked::Key;
 
+/// How long the last slot of a worker is kept for a company that has nothing
+/// to do any more, in microseconds.
+pub const KEPT_US: i64 = 10_000_000;
+
 /// The whole queue: what waits, what runs, and the accounts of companies.
 #[derive(Debug, Default)]
 pub struct Order {
@@ -41,6 +50,8 @@ pub struct Order {
     /// Companies that could run a task now that is not `long_running`.
     short: BTreeSet<Turn>,
     delayed: BTreeSet<(Timestamp, TaskId)>,
+    /// Companies that had something to do lately, by since when no more.
+    quiet: BTreeSet<(Timestamp, CompanyId)>,
     oldest: [BTreeSet<(Timestamp, TaskId)>; 3],
     running: [u64; 3],
     /// The highest account that was ever served first.
@@ -195,17 +206,28 @@ impl Order {
         Depths { classes: classes.collect(), companies }
     }
 
-    /// When the next delayed task becomes available.
+    /// When a task that waits may be given out without anything else that
+    /// happens: a delay ends, or a slot is kept free no longer.
     #[must_use]
     pub fn next_available_at(&self) -> Option<Timestamp> {
-        self.delayed.first().map(|(at, _)| *at)
+        let delayed = self.delayed.first().map(|(at, _)| *at);
+        let kept = self.quiet.last().filter(|_| !self.short.is_empty());
+        let freed = kept.map(|(since, _)| Timestamp(since.0 + KEPT_US));
+        delayed.into_iter().chain(freed).min()
     }
 
     fn next(&self, want: Want) -> Option<(Turn, TaskId)> {
-        let turn = *if want.allow_long { &self.any } else { &self.short }.first()?;
-        let company = self.companies.get(&turn.company)?;
-        let task = company.next(want.allow_long, |task| self.predicted_ms(task))?;
-        Some((turn, task))
+        let kept = want.last && !self.quiet.is_empty();
+        let turns = if want.last { &self.short } else { &self.any };
+        // No more companies are passed over than there are slots in use.
+        turns.iter().find_map(|turn| {
+            let company = self.companies.get(&turn.company)?;
+            if kept && company.account.running() > 0 {
+                return None;
+            }
+            let task = company.next(!want.last, |task| self.predicted_ms(task))?;
+            Some((*turn, task))
+        })
     }
 
     fn predicted_ms(&self, task: TaskId) -> f64 {
@@ -238,8 +260,18 @@ impl Order {
         Some((entry.queued, charge))
     }
 
-    /// Makes delayed tasks available whose time has come.
+    /// Makes delayed tasks available whose time has come, and forgets
+    /// companies that have had nothing to do for long.
     fn promote(&mut self, now: Timestamp) {
+        while let Some(&(since, id)) = self.quiet.first() {
+            if since.0 + KEPT_US > now.0 {
+                break;
+            }
+            self.quiet.remove(&(since, id));
+            if let Some(company) = self.companies.get_mut(&id) {
+                company.quiet_since = None;
+            }
+        }
         while let Some(&(at, task)) = self.delayed.first() {
             if at > now {
                 return;
@@ -270,6 +302,13 @@ impl Order {
         let Some(company) = self.companies.get_mut(&id) else { return };
         if let Some(level) = level {
             company.account.lift(level, now);
+        }
+        if let Some(since) = company.quiet_since.take() {
+            self.quiet.remove(&(since, id));
+        }
+        if company.is_quiet() {
+            company.quiet_since = Some(now);
+            self.quiet.insert((now, id));
         }
         company.turn = any.then(|| company.turn_at(id));
         if let Some(turn) = company.turn {

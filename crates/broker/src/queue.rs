@@ -33,16 +33,22 @@ pub struct Queued {
 /// The slot that a worker offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {
-    /// Whether a `long_running` task may have it.
-    pub allow_long: bool,
+    /// Whether it is the only one of several that its worker has left. No
+    /// `long_running` task gets it, and no company that runs something else
+    /// while it is kept for one that ran something lately.
+    pub last: bool,
 }
 
 impl Want {
-    /// A slot of a worker that has `free` of `total` left. `long_running`
-    /// never takes the last one, except of a worker that has only one.
+    /// Any slot but the last of several.
+    pub const ANY: Self = Self { last: false };
+    /// The last of several.
+    pub const LAST: Self = Self { last: true };
+
+    /// A slot of a worker that has `free` of `total` left.
     #[must_use]
     pub fn slot(free: u32, total: u32) -> Self {
-        Self { allow_long: free > 1 || total == 1 }
+        Self { last: free <= 1 && total > 1 }
     }
 }
 

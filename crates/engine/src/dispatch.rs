@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker::Want;
 use bytes::Bytes;
-use domain::task::{QueueClass, State};
+use domain::task::State;
 use domain::{LeaseToken, TaskId, WorkerId};
 use store::tasks::{Claim, InputsRef, Lease, Task};
 use tokio::sync::watch;
@@ -22,9 +22,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
 /// The worker of this process, as the engine sees it.
 pub trait LocalWorker: Send + Sync {
-    /// A free slot for a task of this class, taken; `None` where all are in
-    /// use, or where the last one is not for this class.
-    fn try_slot(&self, class: QueueClass) -> Option<Box<dyn Slot>>;
+    /// A free slot, taken; `None` where all are in use.
+    fn try_slot(&self) -> Option<Box<dyn Slot>>;
     /// Ends the run of a task whose cancellation was asked for.
     fn cancel(&self, task: TaskId);
     /// How the worker is.
@@ -33,6 +32,8 @@ pub trait LocalWorker: Send + Sync {
 
 /// A free place on a worker.
 pub trait Slot: Send {
+    /// What it is good for.
+    fn want(&self) -> Want;
     /// Runs `work` there, in the background.
     fn start(self: Box<Self>, work: Work);
 }

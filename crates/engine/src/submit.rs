@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{LiveEvent, Queued, Topic, Want};
+use broker::{LiveEvent, Queued, Topic};
 use bytes::Bytes;
 use domain::function::FunctionRef;
 use domain::permission::Principal;
@@ -140,12 +140,11 @@ impl Engine {
             }
             other => other.into(),
         })?;
-        let slot =
-            self.local.get().and_then(|(id, worker)| Some((*id, worker.try_slot(task.class)?)));
-        // The slot is taken already, so any class may have it.
-        let taken =
-            slot.is_some() && self.broker.take_directly(queued, Want { allow_long: true }).await?;
-        let direct = slot.filter(|_| taken);
+        let slot = self.local.get().and_then(|(id, worker)| Some((*id, worker.try_slot()?)));
+        let direct = match slot {
+            Some(slot) if self.broker.take_directly(queued, slot.1.want()).await? => Some(slot),
+            _ => None,
+        };
         let job = self.jobs.spawn(async move {
             let _admission = admission;
             match direct {

@@ -1,7 +1,5 @@
 //! Takes tasks for free slots, woken by the broker.
 
-use broker::Want;
-
 use crate::Worker;
 use crate::run::TakenSlot;
 
@@ -11,12 +9,11 @@ pub(crate) async fn dispatch(worker: Worker) {
     // Made before the first look, so that nothing queued since is missed.
     let mut signal = inner.engine.work_signal();
     loop {
-        let (slot, free) = tokio::select! {
+        let slot = tokio::select! {
             taken = inner.slots.take() => taken,
             () = inner.draining.cancelled() => return,
         };
-        let want = Want::slot(free, inner.slots.total());
-        match inner.engine.next(inner.id, want).await {
+        match inner.engine.next(inner.id, slot.want()).await {
             Ok(Some(work)) => {
                 engine::Slot::start(Box::new(TakenSlot { worker: worker.clone(), slot }), work);
                 continue;

@@ -23,7 +23,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::task::QueueClass;
 use domain::{Clock, TaskId, Timestamp, WorkerId};
 use engine::{Engine, LocalWorker, Slot, WorkerStatus};
 use store::tasks::Lease;
@@ -108,11 +107,11 @@ impl Worker {
 }
 
 impl LocalWorker for Worker {
-    fn try_slot(&self, class: QueueClass) -> Option<Box<dyn Slot>> {
+    fn try_slot(&self) -> Option<Box<dyn Slot>> {
         if self.0.draining.is_cancelled() {
             return None;
         }
-        let slot = self.0.slots.try_take(class != QueueClass::LongRunning)?;
+        let slot = self.0.slots.try_take()?;
         Some(Box::new(run::TakenSlot { worker: self.clone(), slot }))
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use broker::Want;
 use domain::Text;
 use domain::task::{ErrorKind, Measured, Progress, TaskError};
 use engine::{End, Report, Slot, Work};
@@ -22,6 +23,10 @@ pub(crate) struct TakenSlot {
 }
 
 impl Slot for TakenSlot {
+    fn want(&self) -> Want {
+        self.slot.want()
+    }
+
     fn start(self: Box<Self>, work: Work) {
         let Self { worker, slot } = *self;
         let control = Control::new(work.lease);

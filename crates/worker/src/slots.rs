@@ -1,5 +1,6 @@
 //! The places in which tasks run.
 
+use broker::Want;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -17,7 +18,10 @@ struct Inner {
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Taken(Arc<Inner>);
+pub(crate) struct Taken {
+    slots: Arc<Inner>,
+    want: Want,
+}
 
 impl Slots {
     pub(crate) fn new(total: u32) -> Self {
@@ -33,25 +37,20 @@ impl Slots {
         *self.0.lock()
     }
 
-    /// Takes a free place; the last one of several only where `last` says
-    /// that it may be.
-    pub(crate) fn try_take(&self, last: bool) -> Option<Taken> {
+    /// Takes a free place.
+    pub(crate) fn try_take(&self) -> Option<Taken> {
         let mut free = self.0.lock();
-        let may = *free > 0 && (last || *free > 1 || self.0.total == 1);
-        if !may {
-            return None;
-        }
-        *free -= 1;
-        Some(Taken(self.0.clone()))
+        let want = Want::slot(*free, self.0.total);
+        *free = free.checked_sub(1)?;
+        Some(Taken { slots: self.0.clone(), want })
     }
 
-    /// Takes a place as soon as one is free. Says how many were.
-    pub(crate) async fn take(&self) -> (Taken, u32) {
+    /// Takes a place as soon as one is free.
+    pub(crate) async fn take(&self) -> Taken {
         loop {
             let freed = self.0.freed.notified();
-            let free = self.free();
-            if let Some(taken) = self.try_take(true) {
-                return (taken, free);
+            if let Some(taken) = self.try_take() {
+                return taken;
             }
             freed.await;
         }
@@ -74,6 +73,13 @@ impl Slots {
     }
 }
 
+impl Taken {
+    /// What the place is good for.
+    pub(crate) fn want(&self) -> Want {
+        self.want
+    }
+}
+
 impl Inner {
     fn lock(&self) -> std::sync::MutexGuard<'_, u32> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
@@ -82,10 +88,10 @@ impl Inner {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        *self.0.lock() += 1;
+        *self.slots.lock() += 1;
         // A waiter that registered before its look at the count is in this
         // set, so waking all of them loses none.
-        self.0.freed.notify_waiters();
+        self.slots.freed.notify_waiters();
     }
 }
 
@@ -94,33 +100,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_run_never_takes_the_last_of_several_slots() {
+    fn the_last_of_several_slots_knows_that_it_is() {
         let slots = Slots::new(2);
-        let long = slots.try_take(false);
-        assert!(long.is_some());
-        assert!(slots.try_take(false).is_none());
-        let short = slots.try_take(true);
-        assert!(short.is_some());
-        assert!(slots.try_take(true).is_none());
-        drop(long);
+        let first = slots.try_take().unwrap();
+        assert_eq!(first.want(), Want::ANY);
+        let last = slots.try_take().unwrap();
+        assert_eq!(last.want(), Want::LAST);
+        assert!(slots.try_take().is_none());
+        drop(first);
         assert_eq!(slots.free(), 1);
     }
 
     #[test]
-    fn the_only_slot_is_for_every_class() {
-        assert!(Slots::new(1).try_take(false).is_some());
+    fn the_only_slot_is_for_everybody() {
+        assert_eq!(Slots::new(1).try_take().unwrap().want(), Want::ANY);
     }
 
     #[tokio::test]
     async fn a_freed_slot_wakes_who_waits() {
         let slots = Slots::new(1);
-        let taken = slots.try_take(true);
+        let taken = slots.try_take();
         let waiting = slots.take();
         tokio::pin!(waiting);
         assert!(futures_pending(&mut waiting).await);
         drop(taken);
-        let (_second, free) = waiting.await;
-        assert_eq!(free, 1);
+        waiting.await;
+        assert_eq!(slots.free(), 1);
     }
 
     async fn futures_pending<F: Future + Unpin>(future: &mut F) -> bool {

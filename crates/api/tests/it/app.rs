@@ -182,7 +182,7 @@ impl App {
 
     /// Runs the next task as a worker would: `run` gets the exact inputs.
     pub(crate) async fn work(&self, run: impl FnOnce(&[u8]) -> End) {
-        let want = broker::Want { allow_long: true };
+        let want = broker::Want::ANY;
         let work = self.engine.next(self.worker, want).await.unwrap().unwrap();
         let end = run(&work.inputs);
         let report = Report { end, measured: Measured::default(), artifacts: Vec::new() };

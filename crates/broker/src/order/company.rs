@@ -1,7 +1,7 @@
 //! One company's queues, and which of its tasks is next.
 
 use domain::task::QueueClass;
-use domain::{CompanyId, TaskId};
+use domain::{CompanyId, TaskId, Timestamp};
 
 use super::account::{Account, Tag};
 use super::index;
@@ -18,6 +18,8 @@ pub struct Company {
     pub account: Account,
     /// Its entry among the companies that compete, where it does.
     pub turn: Option<Turn>,
+    /// Since when it has had nothing to do, where it ran something before.
+    pub quiet_since: Option<Timestamp>,
     max_running: Option<u32>,
     served: u64,
     queues: [Queue; 3],
@@ -114,6 +116,12 @@ impl Company {
     pub fn ahead_of(&self, class: QueueClass, key: Key) -> u64 {
         let queue = &self.queues[index(class)];
         (queue.ready.count_below(key) + queue.delayed.count_below(key)) as u64
+    }
+
+    /// Whether it has nothing to do and has had something.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.served > 0 && self.account.running() == 0 && self.waiting() == 0
     }
 
     /// How many wait, delayed ones included.

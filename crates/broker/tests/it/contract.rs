@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use crate::{company_id, queued, task_id};
 
-const ANY: Want = Want { allow_long: true };
 /// How long something may take that must happen at once.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -70,8 +69,8 @@ mod laws {
         let Fixture { broker, .. } = new(10);
         broker.enqueue(queued(1, 1)).await.unwrap();
         assert_eq!(broker.position(company_id(1), task_id(1)).await.unwrap(), Some(0));
-        assert_eq!(broker.take(ANY).await.unwrap(), Some(queued(1, 1)));
-        assert_eq!(broker.take(ANY).await.unwrap(), None);
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), Some(queued(1, 1)));
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), None);
         assert_eq!(broker.depths().await.unwrap().classes[0].running, 1);
         broker.settle(task_id(1), 5.0).await.unwrap();
         assert_eq!(broker.depths().await.unwrap().companies, []);
@@ -84,22 +83,22 @@ mod laws {
         for _ in 0..2 {
             broker.enqueue(queued(1, 1)).await.unwrap();
         }
-        assert!(broker.take(ANY).await.unwrap().is_some());
+        assert!(broker.take(Want::ANY).await.unwrap().is_some());
         broker.enqueue(queued(1, 1)).await.unwrap();
-        assert_eq!(broker.take(ANY).await.unwrap(), None, "it runs already");
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), None, "it runs already");
     }
 
     pub(super) async fn a_retry_is_settled_then_enqueued_with_a_delay(new: New) {
         let Fixture { broker, clock } = new(10);
         broker.enqueue(queued(1, 1)).await.unwrap();
-        broker.take(ANY).await.unwrap().unwrap();
+        broker.take(Want::ANY).await.unwrap().unwrap();
         broker.settle(task_id(1), 5.0).await.unwrap();
         let retry = Queued { available_at: Timestamp(3_000_000), ..queued(1, 1) };
         broker.enqueue(retry).await.unwrap();
-        assert_eq!(broker.take(ANY).await.unwrap(), None);
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), None);
         assert_eq!(broker.next_available_at().await.unwrap(), Some(Timestamp(3_000_000)));
         clock.advance(Duration::from_secs(2));
-        assert_eq!(broker.take(ANY).await.unwrap(), Some(retry));
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), Some(retry));
     }
 
     pub(super) async fn the_queue_has_a_bound_and_keeps_what_was_admitted(new: New) {
@@ -116,19 +115,19 @@ mod laws {
         assert_eq!(broker.admit().await.unwrap_err(), Error::Full { queued: 2, limit: 2 });
         // What the database holds is put in order whatever the bound.
         broker.enqueue(queued(1, 3)).await.unwrap();
-        broker.take(ANY).await.unwrap().unwrap();
+        broker.take(Want::ANY).await.unwrap().unwrap();
         assert!(broker.admit().await.is_err());
-        broker.take(ANY).await.unwrap().unwrap();
+        broker.take(Want::ANY).await.unwrap().unwrap();
         assert!(broker.admit().await.is_ok());
     }
 
     pub(super) async fn work_that_came_before_the_wait_ends_it(new: New) {
         let Fixture { broker, .. } = new(10);
         let mut work = broker.work();
-        assert_eq!(broker.take(ANY).await.unwrap(), None);
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), None);
         broker.enqueue(queued(1, 1)).await.unwrap();
         assert!(timeout(SOON, work.changed()).await.unwrap());
-        broker.take(ANY).await.unwrap().unwrap();
+        broker.take(Want::ANY).await.unwrap().unwrap();
         assert!(timeout(Duration::ZERO, work.changed()).await.is_err(), "nothing is new");
     }
 
@@ -136,14 +135,14 @@ mod laws {
         let Fixture { broker, .. } = new(10);
         broker.enqueue(Queued { max_running: Some(1), ..queued(1, 1) }).await.unwrap();
         broker.enqueue(Queued { max_running: Some(1), ..queued(1, 2) }).await.unwrap();
-        broker.take(ANY).await.unwrap().unwrap();
-        assert_eq!(broker.take(ANY).await.unwrap(), None, "the company has no room");
+        broker.take(Want::ANY).await.unwrap().unwrap();
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), None, "the company has no room");
         let (mut one, mut two) = (broker.work(), broker.work());
         let settle = broker.settle(task_id(1), 5.0);
         let (one, two, settled) = tokio::join!(one.changed(), two.changed(), settle);
         assert!(one && two);
         settled.unwrap();
-        assert_eq!(broker.take(ANY).await.unwrap().unwrap().task, task_id(2));
+        assert_eq!(broker.take(Want::ANY).await.unwrap().unwrap().task, task_id(2));
     }
 
     pub(super) async fn an_end_between_registering_and_waiting_is_not_missed(new: New) {

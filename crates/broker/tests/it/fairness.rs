@@ -11,8 +11,6 @@ use uuid::Uuid;
 
 use crate::{company_id, queued, task_id};
 
-const ANY: Want = Want { allow_long: true };
-
 /// Random numbers of a seed (SplitMix64), so that a failure can be repeated.
 struct Random(u64);
 
@@ -97,7 +95,7 @@ impl<'a> Simulation<'a> {
 
     fn fill(&mut self, slots: usize) {
         while self.running.len() < slots {
-            let Some(task) = self.order.take(ANY, Timestamp(self.now_us)) else { return };
+            let Some(task) = self.order.take(Want::ANY, Timestamp(self.now_us)) else { return };
             let version = task.version.0.as_u128() as usize;
             let company = version / 10;
             let mean = self.companies.get(company).map_or(300.0, |b| b.versions_ms[version % 10]);
@@ -160,7 +158,7 @@ proptest! {
         simulation.fill(slots);
         let now = Timestamp(simulation.now_us);
         simulation.order.enqueue(queued(7, 4_000_000_000), now);
-        prop_assert_eq!(simulation.order.take(ANY, now).unwrap().company, company_id(7));
+        prop_assert_eq!(simulation.order.take(Want::ANY, now).unwrap().company, company_id(7));
     }
 
     #[test]
@@ -195,7 +193,7 @@ fn given_after(task: Queued) -> u32 {
     for number in 0..100_000 {
         let now = Timestamp(i64::from(number) * 10_000);
         order.enqueue(queued(task.company.0.as_u128() as u32, number), now);
-        let given = order.take(ANY, now).unwrap();
+        let given = order.take(Want::ANY, now).unwrap();
         if given.task == task.task {
             return number;
         }
@@ -224,12 +222,12 @@ fn idling_earns_nothing() {
     let mut now = Timestamp(0);
     // Company 1 works alone for a while; company 2 was there once before.
     order.enqueue(queued(2, 0), now);
-    order.take(ANY, now).unwrap();
+    order.take(Want::ANY, now).unwrap();
     order.settle(task_id(0), 10.0, now);
     for number in 1..1000 {
         order.enqueue(queued(1, number), now);
         order.enqueue(queued(1, number + 10_000), now);
-        let given = order.take(ANY, now).unwrap();
+        let given = order.take(Want::ANY, now).unwrap();
         now = Timestamp(now.0 + 10_000);
         order.settle(given.task, 10.0, now);
     }
@@ -238,7 +236,7 @@ fn idling_earns_nothing() {
         order.enqueue(queued(2, number), now);
     }
     for _ in 0..100 {
-        let task = order.take(ANY, now).unwrap();
+        let task = order.take(Want::ANY, now).unwrap();
         now = Timestamp(now.0 + 10_000);
         order.settle(task.task, 10.0, now);
         given[task.company.0.as_u128() as usize - 1] += 1;

@@ -1,17 +1,14 @@
 //! Properties of the order over random histories, against a plain model.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use broker::order::Order;
+use broker::order::{KEPT_US, Order};
 use broker::{Queued, Want};
 use domain::task::{Priority, QueueClass};
 use domain::{TaskId, Timestamp};
 use proptest::prelude::*;
 
 use crate::{company_id, queued, task_id};
-
-const ANY: Want = Want { allow_long: true };
-const SHORT: Want = Want { allow_long: false };
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -46,7 +43,7 @@ fn any_queued() -> impl Strategy<Value = Queued> {
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => any_queued().prop_map(Step::Enqueue),
-        1 => (any_queued(), any::<bool>()).prop_map(|(task, long)| Step::TakeDirectly(task, long)),
+        1 => (any_queued(), any::<bool>()).prop_map(|(task, last)| Step::TakeDirectly(task, last)),
         5 => any::<bool>().prop_map(Step::Take),
         3 => (any::<prop::sample::Index>(), 0.0f64..1e6).prop_map(|(i, ms)| Step::Settle(i, ms)),
         1 => any::<prop::sample::Index>().prop_map(Step::HandBack),
@@ -61,6 +58,7 @@ struct Model {
     waiting: HashMap<TaskId, Queued>,
     running: Vec<Queued>,
     max_running: HashMap<domain::CompanyId, Option<u32>>,
+    served: HashSet<domain::CompanyId>,
     now: i64,
 }
 
@@ -88,16 +86,25 @@ impl Model {
         self.waiting.values().filter(same).filter(ahead).count() as u64
     }
 
-    fn may_run(&self, task: &Queued, allow_long: bool) -> bool {
-        self.available(task)
-            && self.has_room(task)
-            && (allow_long || task.class != QueueClass::LongRunning)
+    /// Whether the last slot is kept for another than the task's company. The
+    /// history is shorter than the time for which it is.
+    fn is_kept_from(&self, task: &Queued) -> bool {
+        let runs = |id| self.running.iter().any(|other| other.company == id);
+        let waits = |id| self.waiting.values().any(|other| other.company == id);
+        runs(task.company) && self.served.iter().any(|id| !runs(*id) && !waits(*id))
     }
 
-    fn give(&mut self, task: Queued, allow_long: bool) -> Result<(), TestCaseError> {
+    fn may_run(&self, task: &Queued, last: bool) -> bool {
+        self.available(task)
+            && self.has_room(task)
+            && (!last || task.class != QueueClass::LongRunning && !self.is_kept_from(task))
+    }
+
+    fn give(&mut self, task: Queued, last: bool) -> Result<(), TestCaseError> {
         let waiting = self.waiting.remove(&task.task);
         prop_assert_eq!(waiting, Some(task), "given though it did not wait");
-        prop_assert!(self.may_run(&task, allow_long), "given though it may not run: {:?}", task);
+        prop_assert!(self.may_run(&task, last), "given though it may not run: {:?}", task);
+        self.served.insert(task.company);
         let jumped = self.waiting.values().find(|other| {
             other.company == task.company
                 && other.class == task.class
@@ -125,23 +132,22 @@ fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     model.max_running.insert(task.company, task.max_running);
                 }
             }
-            Step::TakeDirectly(task, allow_long) => {
+            Step::TakeDirectly(task, last) => {
                 let known = model.waiting.contains_key(&task.task)
                     || model.running.iter().any(|other| other.task == task.task);
                 if !known && model.available(&task) {
                     model.max_running.insert(task.company, task.max_running);
                 }
-                if order.take_directly(task, Want { allow_long }, now) {
+                if order.take_directly(task, Want { last }, now) {
                     prop_assert!(!known);
                     model.waiting.insert(task.task, task);
-                    model.give(task, allow_long)?;
+                    model.give(task, last)?;
                 }
             }
-            Step::Take(allow_long) => match order.take(Want { allow_long }, now) {
-                Some(task) => model.give(task, allow_long)?,
+            Step::Take(last) => match order.take(Want { last }, now) {
+                Some(task) => model.give(task, last)?,
                 None => {
-                    let missed =
-                        model.waiting.values().find(|task| model.may_run(task, allow_long));
+                    let missed = model.waiting.values().find(|task| model.may_run(task, last));
                     prop_assert_eq!(missed, None, "nothing given though this one may run");
                 }
             },
@@ -206,8 +212,8 @@ fn drain(mut order: Order, mut model: Model) -> Result<(), TestCaseError> {
         while let Some(task) = model.running.pop() {
             prop_assert!(order.settle(task.task, 1.0, now));
         }
-        match order.take(ANY, now) {
-            Some(task) => model.give(task, true)?,
+        match order.take(Want::ANY, now) {
+            Some(task) => model.give(task, false)?,
             None => break,
         }
     }
@@ -233,38 +239,66 @@ fn the_other_company_goes_first_when_one_was_served() {
     for number in 0..4 {
         order.enqueue(queued(1, number), now);
     }
-    assert_eq!(order.take(ANY, now).unwrap().company, company_id(1));
+    assert_eq!(order.take(Want::ANY, now).unwrap().company, company_id(1));
     order.enqueue(queued(2, 10), now);
     order.enqueue(queued(2, 11), now);
-    let given: Vec<_> = std::iter::from_fn(|| order.take(ANY, now)).map(|t| t.company).collect();
+    let given: Vec<_> =
+        std::iter::from_fn(|| order.take(Want::ANY, now)).map(|t| t.company).collect();
     let [one, two] = [company_id(1), company_id(2)];
     assert_eq!(given, [two, one, two, one, one]);
 }
 
 #[test]
 fn a_long_run_never_takes_the_last_slot_but_of_a_worker_with_one() {
-    assert_eq!(Want::slot(1, 4), SHORT);
-    assert_eq!(Want::slot(2, 4), ANY);
-    assert_eq!(Want::slot(1, 1), ANY);
+    assert_eq!(Want::slot(1, 4), Want::LAST);
+    assert_eq!(Want::slot(2, 4), Want::ANY);
+    assert_eq!(Want::slot(1, 1), Want::ANY);
     let mut order = Order::default();
     let now = Timestamp(0);
     let long = Queued { class: QueueClass::LongRunning, ..queued(1, 1) };
     order.enqueue(long, now);
-    assert_eq!(order.take(SHORT, now), None);
-    assert!(!order.take_directly(Queued { task: task_id(2), ..long }, SHORT, now));
-    assert_eq!(order.take(ANY, now), Some(long));
+    assert_eq!(order.take(Want::LAST, now), None);
+    assert!(!order.take_directly(Queued { task: task_id(2), ..long }, Want::LAST, now));
+    assert_eq!(order.take(Want::ANY, now), Some(long));
+}
+
+#[test]
+fn the_last_slot_is_kept_a_while_for_a_company_that_ran_something_lately() {
+    let mut order = Order::default();
+    let ended = Timestamp(1_000);
+    order.enqueue(queued(1, 1), ended);
+    order.take(Want::ANY, ended).unwrap();
+    order.settle(task_id(1), 1.0, ended);
+    for number in 10..14 {
+        order.enqueue(queued(2, number), ended);
+    }
+    // It runs nothing yet, so it may have the last one too.
+    assert_eq!(order.take(Want::LAST, ended).unwrap().task, task_id(10));
+    assert_eq!(order.take(Want::LAST, ended), None, "kept for company 1");
+    assert!(!order.take_directly(queued(2, 20), Want::LAST, ended));
+    assert_eq!(order.take(Want::ANY, ended).unwrap().task, task_id(11));
+
+    order.enqueue(queued(1, 2), ended);
+    assert_eq!(order.take(Want::LAST, ended).unwrap().company, company_id(1));
+    assert_eq!(order.take(Want::LAST, ended).unwrap().task, task_id(12), "nobody is away");
+    order.settle(task_id(2), 1.0, ended);
+
+    let lapses = Timestamp(ended.0 + KEPT_US);
+    assert_eq!(order.next_available_at(), Some(lapses));
+    assert_eq!(order.take(Want::LAST, Timestamp(lapses.0 - 1)), None);
+    assert_eq!(order.take(Want::LAST, lapses).unwrap().task, task_id(13));
 }
 
 #[test]
 fn a_slot_is_taken_directly_only_where_nobody_is_ahead() {
     let mut order = Order::default();
     let now = Timestamp(0);
-    assert!(order.take_directly(queued(1, 1), ANY, now));
-    assert!(!order.take_directly(queued(1, 1), ANY, now), "it runs already");
+    assert!(order.take_directly(queued(1, 1), Want::ANY, now));
+    assert!(!order.take_directly(queued(1, 1), Want::ANY, now), "it runs already");
     order.enqueue(queued(1, 2), now);
-    assert!(!order.take_directly(queued(1, 3), ANY, now), "task 2 is ahead");
+    assert!(!order.take_directly(queued(1, 3), Want::ANY, now), "task 2 is ahead");
     assert_eq!(order.waiting(), 1);
-    assert!(order.take_directly(queued(2, 4), ANY, now), "its company had nothing yet");
+    assert!(order.take_directly(queued(2, 4), Want::ANY, now), "its company had nothing yet");
 }
 
 #[test]
@@ -275,9 +309,9 @@ fn a_delayed_task_waits_for_its_time_and_keeps_its_place() {
     order.enqueue(queued(1, 2), Timestamp(50));
     assert_eq!(order.next_available_at(), Some(Timestamp(100)));
     assert_eq!(order.position(company_id(1), task_id(2)), Some(1));
-    assert_eq!(order.take(ANY, Timestamp(50)), Some(queued(1, 2)));
-    assert_eq!(order.take(ANY, Timestamp(99)), None);
-    assert_eq!(order.take(ANY, Timestamp(100)), Some(delayed));
+    assert_eq!(order.take(Want::ANY, Timestamp(50)), Some(queued(1, 2)));
+    assert_eq!(order.take(Want::ANY, Timestamp(99)), None);
+    assert_eq!(order.take(Want::ANY, Timestamp(100)), Some(delayed));
     assert_eq!(order.next_available_at(), None);
 }
 
@@ -303,6 +337,6 @@ fn classes_go_in_their_order_and_priorities_within_two_of_them() {
     ] {
         order.enqueue(queued, now);
     }
-    let given: Vec<_> = std::iter::from_fn(|| order.take(ANY, now)).map(|t| t.task).collect();
+    let given: Vec<_> = std::iter::from_fn(|| order.take(Want::ANY, now)).map(|t| t.task).collect();
     assert_eq!(given, [4, 5, 3, 6, 2, 1].map(task_id));
 }

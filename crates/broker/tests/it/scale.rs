@@ -8,8 +8,6 @@ use domain::Timestamp;
 
 use crate::{company_id, queued, task_id};
 
-const ANY: Want = Want { allow_long: true };
-
 #[test]
 fn a_single_run_goes_ahead_of_a_study_of_100_000_points_at_once() {
     let started = Instant::now();
@@ -27,15 +25,15 @@ fn a_single_run_goes_ahead_of_a_study_of_100_000_points_at_once() {
     // The study was served before; whoever comes now is ahead of it.
     for round in 0..5_000 {
         let now = Timestamp(i64::from(round) * 1000);
-        let given = order.take(ANY, now).unwrap();
+        let given = order.take(Want::ANY, now).unwrap();
         order.settle(given.task, 1.0, now);
     }
     let now = Timestamp(5_000_000);
     let single = Queued { expected_ms: 300_000.0, ..queued(5, 300_000) };
     order.enqueue(single, now);
     assert_eq!(order.position(company_id(5), single.task), Some(0));
-    assert_eq!(order.take(ANY, now), Some(single));
-    while let Some(given) = order.take(ANY, now) {
+    assert_eq!(order.take(Want::ANY, now), Some(single));
+    while let Some(given) = order.take(Want::ANY, now) {
         order.settle(given.task, 1.0, now);
     }
     // About 0.3 s of work; a quadratic step anywhere would be minutes.

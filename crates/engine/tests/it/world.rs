@@ -11,7 +11,7 @@ use domain::event::Kind;
 use domain::limits::Limits;
 use domain::manifest::PythonVersion;
 use domain::permission::Principal;
-use domain::task::{ErrorKind, Measured, Priority, QueueClass, TaskError};
+use domain::task::{ErrorKind, Measured, Priority, TaskError};
 use domain::{Digest, Fault, TaskId, Text, Timestamp, WorkerId};
 use engine::companies::Quotas;
 use engine::store::functions::Version;
@@ -151,7 +151,7 @@ impl World {
 
     /// The next task for the worker.
     pub(crate) async fn next(&self) -> Option<Work> {
-        self.engine.next(self.worker, Want { allow_long: true }).await.unwrap()
+        self.engine.next(self.worker, Want::ANY).await.unwrap()
     }
 
     /// Resolves once the task's claim is durable, which `next` does not wait
@@ -266,7 +266,7 @@ impl Hands {
 struct LocalHands(Arc<Hands>);
 
 impl LocalWorker for LocalHands {
-    fn try_slot(&self, _: QueueClass) -> Option<Box<dyn Slot>> {
+    fn try_slot(&self) -> Option<Box<dyn Slot>> {
         let mut free = self.0.free.lock().unwrap();
         *free = free.checked_sub(1)?;
         Some(Box::new(Place(self.0.clone())))
@@ -294,6 +294,10 @@ impl LocalWorker for LocalHands {
 struct Place(Arc<Hands>);
 
 impl Slot for Place {
+    fn want(&self) -> Want {
+        Want::ANY
+    }
+
     fn start(self: Box<Self>, work: Work) {
         self.0.started.lock().unwrap().push(work);
     }
