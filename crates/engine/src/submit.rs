@@ -141,10 +141,11 @@ impl Engine {
             other => other.into(),
         })?;
         let slot = self.local.get().and_then(|(id, worker)| Some((*id, worker.try_slot()?)));
-        let direct = match slot {
-            Some(slot) if self.broker.take_directly(queued, slot.1.want()).await? => Some(slot),
-            _ => None,
+        let taken = match slot.as_ref().map(|(_, slot)| slot.want()) {
+            Some(want) => self.broker.take_directly(queued, want).await?,
+            None => false,
         };
+        let direct = slot.filter(|_| taken);
         let job = self.jobs.spawn(async move {
             let _admission = admission;
             match direct {
