@@ -13,10 +13,11 @@
 //! `long_running`; a class that the ones before it would starve is served
 //! once they used [`company::SHARE`] times what its next task will.
 //!
-//! Runs are not interrupted, so a company that comes back a moment later would
-//! wait for whatever took all slots meanwhile. The last slot of a worker is
-//! therefore kept free for [`KEPT_US`] after a company had its last run: of the
-//! others only one that runs nothing gets it.
+//! Runs are not interrupted, so whoever took all slots would keep the others
+//! waiting. The last slot of a worker is therefore for companies that run
+//! nothing yet, as long as that puts none of them more than [`AHEAD`] ahead of
+//! its share; and it is kept free for [`KEPT_US`] after a company had its last
+//! run, because it may come back a moment later.
 
 pub mod account;
 pub mod company;
@@ -37,6 +38,9 @@ use ranked::Key;
 /// How long the last slot of a worker is kept for a company that has nothing
 /// to do any more, in microseconds.
 pub const KEPT_US: i64 = 10_000_000;
+/// How far ahead of its share a company without a run may get by taking the
+/// last slot before others: ten seconds of a worker.
+pub const AHEAD: Tag = 10_000_000_000;
 
 /// The whole queue: what waits, what runs, and the accounts of companies.
 #[derive(Debug, Default)]
@@ -217,17 +221,26 @@ impl Order {
     }
 
     fn next(&self, want: Want) -> Option<(Turn, TaskId)> {
-        let kept = want.last && !self.quiet.is_empty();
         let turns = if want.last { &self.short } else { &self.any };
+        let first = *turns.first()?;
+        let turn = if want.last { self.for_the_last_slot(first)? } else { first };
+        let company = self.companies.get(&turn.company)?;
+        let task = company.next(!want.last, |task| self.predicted_ms(task))?;
+        Some((turn, task))
+    }
+
+    /// Who gets the last slot where `first` would be next.
+    fn for_the_last_slot(&self, first: Turn) -> Option<Turn> {
+        let runs = |turn: &&Turn| {
+            self.companies.get(&turn.company).is_some_and(|company| company.account.running() > 0)
+        };
         // No more companies are passed over than there are slots in use.
-        turns.iter().find_map(|turn| {
-            let company = self.companies.get(&turn.company)?;
-            if kept && company.account.running() > 0 {
-                return None;
-            }
-            let task = company.next(!want.last, |task| self.predicted_ms(task))?;
-            Some((*turn, task))
-        })
+        let without = self.short.iter().find(|turn| !runs(turn)).copied();
+        let is_near = |turn: &Turn| turn.tag <= first.tag.saturating_add(AHEAD);
+        if self.quiet.is_empty() {
+            return Some(without.filter(is_near).unwrap_or(first));
+        }
+        without
     }
 
     fn predicted_ms(&self, task: TaskId) -> f64 {

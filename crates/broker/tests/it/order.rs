@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use broker::order::{KEPT_US, Order};
+use broker::order::{AHEAD, KEPT_US, Order};
 use broker::{Queued, Want};
 use domain::task::{Priority, QueueClass};
 use domain::{TaskId, Timestamp};
@@ -287,6 +287,28 @@ fn the_last_slot_is_kept_a_while_for_a_company_that_ran_something_lately() {
     assert_eq!(order.next_available_at(), Some(lapses));
     assert_eq!(order.take(Want::LAST, Timestamp(lapses.0 - 1)), None);
     assert_eq!(order.take(Want::LAST, lapses).unwrap().task, task_id(13));
+}
+
+#[test]
+fn the_last_slot_is_for_a_company_that_runs_nothing_within_its_share() {
+    let given_after = |ahead_ms: f64| {
+        let mut order = Order::default();
+        let now = Timestamp(0);
+        // Company 2 competes all the time, so that nobody lifts its account.
+        for number in 10..13 {
+            order.enqueue(queued(2, number), now);
+        }
+        order.enqueue(queued(1, 1), now);
+        order.enqueue(queued(1, 2), now);
+        while order.take(Want::ANY, now).unwrap().company != company_id(1) {}
+        order.settle(task_id(1), ahead_ms, now);
+        while order.depths().companies[1].running == 0 {
+            order.take(Want::ANY, now).unwrap();
+        }
+        order.take(Want::LAST, now).unwrap().company
+    };
+    assert_eq!(given_after(1_000.0), company_id(1), "though it had more");
+    assert_eq!(given_after(2e-6 * AHEAD as f64), company_id(2));
 }
 
 #[test]
