@@ -37,7 +37,11 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     /// The next task in order that may run in the slot that is offered.
     async fn take(&self, want: Want) -> Result<Option<Queued>, Error>;
 
-    /// A taken task left its slot after `actual_ms`: its company's account is
+    /// A taken task left its slot, and is settled once it is stored. Nothing
+    /// happens where that is known, or where it is not taken.
+    async fn vacate(&self, task: TaskId) -> Result<(), Error>;
+
+    /// A taken task ended after `actual_ms`: its company's account is
     /// corrected from the predicted to this time.
     async fn settle(&self, task: TaskId, actual_ms: f64) -> Result<(), Error>;
 

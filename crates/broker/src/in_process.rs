@@ -101,6 +101,11 @@ impl Broker for InProcess {
         Ok(lock(&self.order).take(want, self.clock.now()))
     }
 
+    async fn vacate(&self, task: TaskId) -> Result<(), Error> {
+        lock(&self.order).vacate(task, self.clock.now());
+        Ok(())
+    }
+
     async fn settle(&self, task: TaskId, actual_ms: f64) -> Result<(), Error> {
         let settled = lock(&self.order).settle(task, actual_ms, self.clock.now());
         if settled {

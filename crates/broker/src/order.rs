@@ -74,7 +74,11 @@ struct Entry {
 enum Place {
     Ready,
     Delayed,
-    Running(Charge),
+    Running {
+        charge: Charge,
+        /// Whether it holds its slot, or has left it and is being stored.
+        in_slot: bool,
+    },
 }
 
 impl Order {
@@ -130,7 +134,21 @@ impl Order {
         }
     }
 
-    /// Ends a running task's use of its slot; `false` where it doesn't run.
+    /// Takes note that a running task has left its slot: what it used is
+    /// settled later.
+    pub fn vacate(&mut self, task: TaskId, now: Timestamp) {
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
+        let Place::Running { in_slot, .. } = &mut entry.place else { return };
+        if std::mem::take(in_slot) {
+            let id = entry.queued.company;
+            if let Some(company) = self.companies.get_mut(&id) {
+                company.leave_slot();
+            }
+            self.refresh(id, now);
+        }
+    }
+
+    /// Settles what a running task used; `false` where it doesn't run.
     pub fn settle(&mut self, task: TaskId, actual_ms: f64, now: Timestamp) -> bool {
         let Some((queued, charge)) = self.stop(task) else { return false };
         self.tasks.remove(&task);
@@ -181,7 +199,7 @@ impl Order {
     #[must_use]
     pub fn position(&self, company: CompanyId, task: TaskId) -> Option<u64> {
         let entry = self.tasks.get(&task).filter(|entry| entry.queued.company == company)?;
-        if matches!(entry.place, Place::Running(_)) {
+        if matches!(entry.place, Place::Running { .. }) {
             return None;
         }
         Some(self.companies.get(&company)?.ahead_of(entry.queued.class, key(&entry.queued)))
@@ -232,7 +250,7 @@ impl Order {
     /// Who gets the last slot where `first` would be next.
     fn for_the_last_slot(&self, first: Turn) -> Option<Turn> {
         let runs = |turn: &&Turn| {
-            self.companies.get(&turn.company).is_some_and(|company| company.account.running() > 0)
+            self.companies.get(&turn.company).is_some_and(|company| company.slots() > 0)
         };
         // No more companies are passed over than there are slots in use.
         let without = self.short.iter().find(|turn| !runs(turn)).copied();
@@ -257,7 +275,8 @@ impl Order {
         }
         self.dispatched += 1;
         company.serve(queued.class, key(&queued), predicted_ms, self.dispatched);
-        entry.place = Place::Running(company.account.charge(predicted_ms, now));
+        let charge = company.account.charge(predicted_ms, now);
+        entry.place = Place::Running { charge, in_slot: true };
         self.oldest[index(queued.class)].remove(&(queued.submitted_at, task));
         self.running[index(queued.class)] += 1;
         self.refresh(turn.company, now);
@@ -268,9 +287,13 @@ impl Order {
     /// its company's account.
     fn stop(&mut self, task: TaskId) -> Option<(Queued, Charge)> {
         let entry = self.tasks.get(&task)?;
-        let Place::Running(charge) = entry.place else { return None };
-        self.running[index(entry.queued.class)] -= 1;
-        Some((entry.queued, charge))
+        let Place::Running { charge, in_slot } = entry.place else { return None };
+        let queued = entry.queued;
+        self.running[index(queued.class)] -= 1;
+        if in_slot && let Some(company) = self.companies.get_mut(&queued.company) {
+            company.leave_slot();
+        }
+        Some((queued, charge))
     }
 
     /// Makes delayed tasks available whose time has come, and forgets

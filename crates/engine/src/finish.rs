@@ -7,7 +7,7 @@ use std::time::Duration;
 use broker::{LiveEvent, Topic};
 use bytes::Bytes;
 use domain::task::{ErrorKind, Measured, Progress, State, TaskError};
-use domain::{ArtifactId, Digest, Fault, Text};
+use domain::{ArtifactId, Digest, Fault, TaskId, Text};
 use sha2::Digest as _;
 use store::tasks::{Artifact, Ending, Finished, Lease as Attempt, Outcome, ResultRef, Task};
 
@@ -65,6 +65,12 @@ pub struct StagedArtifact {
 }
 
 impl Engine {
+    /// Takes note that the process of an attempt is gone and its slot is about
+    /// to be free; [`Engine::finish`] follows.
+    pub async fn leave_slot(&self, task: TaskId) -> Result<(), Error> {
+        Ok(self.broker.vacate(task).await?)
+    }
+
     /// Ends an attempt. Whatever is told after the first ending of a task, or
     /// by a worker that lost its lease, is fenced and stored nowhere.
     pub async fn finish(&self, work: Work, report: Report) -> Result<Finished, Error> {

@@ -112,7 +112,10 @@ async fn attempt(worker: Worker, slot: Taken, work: Work, control: Control) {
     let lease = work.lease;
     let report = overruled(report, control.asked());
     // The slot is free as soon as the process is gone: storing the result is
-    // no work for it.
+    // no work for it. The queue knows before somebody asks for the slot.
+    if let Err(error) = worker.0.engine.leave_slot(id).await {
+        tracing::warn!(task.id = %id, "the queue was not told of a free slot: {error}");
+    }
     drop(slot);
     let finished = worker.0.engine.finish(work, report).await;
     worker.lock().remove(&lease);

@@ -22,6 +22,7 @@ pub struct Company {
     pub quiet_since: Option<Timestamp>,
     max_running: Option<u32>,
     served: u64,
+    slots: u64,
     queues: [Queue; 3],
 }
 
@@ -75,6 +76,7 @@ impl Company {
     /// Takes the task that was chosen out of its queue, as dispatch `number`.
     pub fn serve(&mut self, class: QueueClass, key: Key, predicted_ms: f64, number: u64) {
         self.served = number;
+        self.slots += 1;
         self.forget(class, key);
         let (served, passed) =
             self.queues[index(class)..].split_first_mut().expect("every class has its queue");
@@ -121,7 +123,18 @@ impl Company {
     /// Whether it has nothing to do and has had something.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.served > 0 && self.account.running() == 0 && self.waiting() == 0
+        self.served > 0 && self.slots == 0 && self.waiting() == 0
+    }
+
+    /// Slots that its tasks hold.
+    #[must_use]
+    pub fn slots(&self) -> u64 {
+        self.slots
+    }
+
+    /// One of its tasks has left its slot.
+    pub fn leave_slot(&mut self) {
+        self.slots = self.slots.saturating_sub(1);
     }
 
     /// How many wait, delayed ones included.

@@ -290,6 +290,25 @@ fn the_last_slot_is_kept_a_while_for_a_company_that_ran_something_lately() {
 }
 
 #[test]
+fn a_task_that_left_its_slot_and_is_being_stored_holds_none() {
+    let mut order = Order::default();
+    let now = Timestamp(0);
+    for number in 10..13 {
+        order.enqueue(queued(2, number), now);
+    }
+    order.take(Want::ANY, now).unwrap();
+    order.enqueue(queued(1, 1), now);
+    assert_eq!(order.take(Want::ANY, now).unwrap().task, task_id(1));
+    order.vacate(task_id(1), now);
+    order.vacate(task_id(1), now);
+    assert_eq!(order.take(Want::LAST, now), None, "kept for company 1");
+    order.enqueue(queued(1, 2), now);
+    assert_eq!(order.take(Want::LAST, now).unwrap().task, task_id(2));
+    assert!(order.settle(task_id(1), 1.0, now));
+    assert_eq!(order.take(Want::LAST, now).unwrap().task, task_id(11), "both have one");
+}
+
+#[test]
 fn the_last_slot_is_for_a_company_that_runs_nothing_within_its_share() {
     let given_after = |ahead_ms: f64| {
         let mut order = Order::default();
