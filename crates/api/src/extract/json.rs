@@ -25,18 +25,19 @@ const FIELDS: usize = 100;
 /// What the reader of a body says where it has more.
 const TOO_MANY: &str = "too many fields";
 
-/// The body of a request that speaks JSON; an empty one means `{}`.
+/// The body of a request that speaks JSON, with so much room beside its inputs;
+/// an empty one means `{}`.
 #[derive(Clone, Debug)]
-pub(crate) struct JsonBody(Bytes);
+pub(crate) struct JsonBody<const BESIDE: u64 = BESIDE_INPUTS>(Bytes);
 
-impl FromRequest<App> for JsonBody {
+impl<const BESIDE: u64> FromRequest<App> for JsonBody<BESIDE> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bounds = body::Bounds {
             what: "body",
-            limit: app.settings.limits.inputs_bytes + BESIDE_INPUTS,
+            limit: app.settings.limits.inputs_bytes + BESIDE,
             pause: app.settings.body_pause,
         };
         let json = is_json(&parts.headers);
@@ -68,7 +69,7 @@ pub(crate) fn unsupported(expected: &str) -> Problem {
     )
 }
 
-impl JsonBody {
+impl<const BESIDE: u64> JsonBody<BESIDE> {
     /// The bytes that came.
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.0
