@@ -263,7 +263,9 @@ pub struct RunCode<'a> {
 pub struct Task {
     /// Its id.
     pub task_id: String,
-    /// The function's name; absent in the short answer of a submission.
+    /// What it is called; absent in the short answer of a submission.
+    pub name: Option<String>,
+    /// The function's name; absent there, too, and for code that is not deployed.
     pub function: Option<String>,
     /// The version's number.
     pub version: Option<String>,

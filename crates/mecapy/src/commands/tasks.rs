@@ -121,11 +121,14 @@ fn list(
         .items
         .into_iter()
         .map(|task| {
-            let function = [task.function, task.version].into_iter().flatten();
+            let what = match (task.function, task.version) {
+                (Some(function), Some(version)) => format!("{function}@{version}"),
+                (function, _) => function.or(task.name).unwrap_or_default(),
+            };
             vec![
                 task.task_id,
                 task.status,
-                function.collect::<Vec<_>>().join("@"),
+                what,
                 task.created_at.unwrap_or_default(),
             ]
         })

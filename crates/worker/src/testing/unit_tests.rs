@@ -172,6 +172,19 @@ impl Told {
                     ),
                 )
             }
+            ErrorKind::OutOfMemory => {
+                // Byte counts are far below 2⁵³.
+                let limit_mb = error.limit.unwrap_or_default() / f64::from(1 << 20);
+                let own_mb = PYTEST_BYTES >> 20;
+                self.while_running(
+                    &format!(
+                        "tests/ needed more than its {limit_mb} MB of memory, `runtime.memory_limit` and {own_mb} MB for pytest"
+                    ),
+                    &format!(
+                        "tests/ a dépassé ses {limit_mb} Mo de mémoire, `runtime.memory_limit` et {own_mb} Mo pour pytest"
+                    ),
+                )
+            }
             ErrorKind::InvalidOutput | ErrorKind::OutputTooLarge => {
                 return self.ended_early(
                     "its process ended, or wrote to file 4, before pytest was through; a test or what it calls may use os._exit",

@@ -313,6 +313,6 @@ fn the_command_line_runs_a_file() {
     assert!(called.err.contains("triple.py"), "{called:?}");
     let called = call(&["run"]);
     assert_eq!(called.code, 2, "{called:?}");
-    let tasks = call(&["tasks", "--json"]);
+    let tasks = call(&["tasks"]);
     assert!(tasks.out.contains("double.py"), "{tasks:?}");
 }
