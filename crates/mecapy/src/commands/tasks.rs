@@ -125,12 +125,7 @@ fn list(
                 (Some(function), Some(version)) => format!("{function}@{version}"),
                 (function, _) => function.or(task.name).unwrap_or_default(),
             };
-            vec![
-                task.task_id,
-                task.status,
-                what,
-                task.created_at.unwrap_or_default(),
-            ]
+            vec![task.task_id, task.status, what, task.created_at.unwrap_or_default()]
         })
         .collect();
     if rows.is_empty() {
