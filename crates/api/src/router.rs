@@ -30,7 +30,7 @@ fn resources() -> OpenApiRouter<App> {
         .routes(routes!(functions::execute::execute))
         .routes(routes!(deployments::show::show))
         .routes(routes!(deployments::events::events))
-        .routes(routes!(tasks::list::list))
+        .routes(routes!(tasks::list::list, tasks::create::create))
         .routes(routes!(tasks::show::show, tasks::delete::delete))
         .routes(routes!(tasks::result::result))
         .routes(routes!(tasks::logs::logs))

@@ -69,6 +69,13 @@ ids! {
     LeaseToken,
 }
 
+impl FunctionId {
+    /// The function whose versions are a company's ad-hoc code. Rows are keyed
+    /// by company and id, so each company has its own; listings and names
+    /// never show it.
+    pub const AD_HOC: Self = Self(Uuid::nil());
+}
+
 impl LeaseToken {
     /// A token nobody can guess: unlike ids it carries no time.
     #[must_use]

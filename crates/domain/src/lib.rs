@@ -18,6 +18,7 @@ pub mod limits;
 pub mod manifest;
 pub mod permission;
 pub mod task;
+pub mod testing;
 pub mod units;
 
 pub use clock::{Clock, Timestamp};

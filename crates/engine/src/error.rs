@@ -23,6 +23,10 @@ pub enum Error {
     /// What was sent is not valid; every fault of it.
     #[error("{} fault(s) in what was sent", .0.len())]
     Invalid(Vec<Fault>),
+    /// The packages that were asked for can't be had now, through no fault of
+    /// the caller's (503).
+    #[error("the environment can't be had: {} fault(s)", .0.len())]
+    NoEnvironment(Vec<Fault>),
     /// What was sent is larger than allowed.
     #[error("{what} is larger than {limit_bytes} bytes")]
     TooLarge {

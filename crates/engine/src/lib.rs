@@ -11,6 +11,7 @@
 //! [`Work`] it gets and hands a [`Report`] to [`Engine::finish`].
 
 pub mod access;
+mod ad_hoc;
 mod catalog;
 pub mod companies;
 mod deploy;
@@ -30,8 +31,11 @@ mod watch;
 
 use std::sync::{Arc, OnceLock};
 
+pub use ad_hoc::AdHoc;
 pub use catalog::Deployed;
-pub use deploy::{BuildLog, Builder, Built, EnvironmentWanted};
+pub use deploy::{
+    BuildLog, Builder, Built, EnvironmentWanted, TestTeller, shown_value, test_faults,
+};
 pub use dispatch::{LocalWorker, Slot, Work};
 pub use error::Error;
 pub use files::{Content, Download, INPUTS_FOLDER, InputFile};
@@ -107,6 +111,10 @@ pub struct Inner {
     pending: dispatch::Pending,
     unwritten: unwritten::Unwritten,
     deploying: tokio::sync::Semaphore,
+    /// Each company's turn to have archives tested.
+    testing: Cache<CompanyId, Arc<tokio::sync::Semaphore>>,
+    /// Each company's turn to have the packages of its code locked.
+    locking: Cache<CompanyId, Arc<tokio::sync::Mutex<()>>>,
     /// Each company's turns for checks that take long.
     checking: Cache<CompanyId, Arc<tokio::sync::Semaphore>>,
     jobs: TaskTracker,
@@ -146,6 +154,8 @@ impl Engine {
             pending: dispatch::Pending::default(),
             unwritten: unwritten::Unwritten::default(),
             deploying: tokio::sync::Semaphore::new(deploy::AT_ONCE),
+            testing: Cache::builder().max_capacity(10_000).build(),
+            locking: Cache::builder().max_capacity(10_000).build(),
             checking: Cache::builder().max_capacity(10_000).build(),
             jobs: TaskTracker::new(),
             closing: CancellationToken::new(),

@@ -43,6 +43,16 @@ pub struct Submission {
     pub waits: bool,
 }
 
+/// A task about to be accepted: what is known beside its version.
+pub(crate) struct Accepting {
+    pub(crate) name: String,
+    /// Checked.
+    pub(crate) inputs: Bytes,
+    pub(crate) priority: Priority,
+    pub(crate) timeout: Duration,
+    pub(crate) waits: bool,
+}
+
 /// A task that was accepted, durably.
 #[derive(Clone, Debug)]
 pub struct Submitted {
@@ -68,23 +78,38 @@ impl Engine {
         }
         let deployed = self.resolve(who.company, &who.company_name, reference).await?;
         let inputs = self.check_inputs(who, &deployed, submission.inputs).await?;
-        let timeout = self.timeout(&deployed, submission.timeout_s)?;
+        let own = Duration::from_secs(deployed.version.manifest.runtime.timeout_s.into());
+        let timeout = self.timeout(submission.timeout_s, own)?;
         let company = self.company_seen(who.company).await?;
         self.check_room(&company).await?;
+        let Submission { priority, waits, .. } = submission;
+        let name = deployed.version.name.clone();
+        let accepting = Accepting { name, inputs, priority, timeout, waits };
+        self.accept_on(who, &deployed, &company, accepting).await
+    }
 
+    /// Accepts a task of a version whose inputs and bounds were checked.
+    pub(crate) async fn accept_on(
+        &self,
+        who: &Principal,
+        deployed: &Deployed,
+        company: &store::accounts::Company,
+        accepting: Accepting,
+    ) -> Result<Submitted, Error> {
+        let Accepting { name, inputs, priority, timeout, waits } = accepting;
         let expected = deployed.expected(timeout);
         let now = self.clock.now();
         let version = &deployed.version;
         let task = Task {
             company: who.company,
             id: TaskId::new(),
-            name: version.name.clone(),
+            name,
             user: who.user,
             function: version.function,
             version: version.id,
             version_number: version.version.to_string(),
             state: State::Queued,
-            priority: submission.priority,
+            priority,
             class: QueueClass::of(expected),
             expected_ms: expected.as_secs_f64() * 1e3,
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
@@ -111,7 +136,7 @@ impl Engine {
         {
             return Ok(submitted);
         }
-        self.accept(task, inputs, cache_key, &company, submission.waits).await
+        self.accept(task, inputs, cache_key, company, waits).await
     }
 
     /// Stores a task and starts it at once where a slot is free and nobody is
@@ -233,7 +258,7 @@ impl Engine {
         self.broker.publish(Topic { company, resource }, event);
     }
 
-    async fn check_inputs(
+    pub(crate) async fn check_inputs(
         &self,
         who: &Principal,
         deployed: &Arc<Deployed>,
@@ -280,10 +305,9 @@ impl Engine {
         done.await.map_err(|error| failed(error.to_string()))
     }
 
-    fn timeout(&self, deployed: &Deployed, asked_s: Option<f64>) -> Result<Duration, Error> {
-        let Some(seconds) = asked_s else {
-            return Ok(Duration::from_secs(deployed.version.manifest.runtime.timeout_s.into()));
-        };
+    /// The time limit that was asked for, where it may be, else `own`.
+    pub(crate) fn timeout(&self, asked_s: Option<f64>, own: Duration) -> Result<Duration, Error> {
+        let Some(seconds) = asked_s else { return Ok(own) };
         let most = self.limits.long_timeout_s.max(self.limits.timeout_s);
         if seconds > 0.0 && seconds <= f64::from(most) {
             return Ok(Duration::from_secs_f64(seconds));
@@ -300,7 +324,7 @@ impl Engine {
         ]))
     }
 
-    async fn check_room(&self, company: &store::accounts::Company) -> Result<(), Error> {
+    pub(crate) async fn check_room(&self, company: &store::accounts::Company) -> Result<(), Error> {
         let Some(limit) = company.max_queued.map(u64::from) else { return Ok(()) };
         let depths = self.broker.depths().await?;
         let queued = depths

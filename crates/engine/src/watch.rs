@@ -20,6 +20,8 @@ pub(crate) const CHANGED: &str = "changed";
 pub(crate) const LOG: &str = "log";
 /// Progress of a running task.
 pub(crate) const PROGRESS: &str = "progress";
+/// A test case or a test of a deployment that has ended.
+pub(crate) const TEST: &str = "test";
 
 /// Events read from the database at once.
 const BATCH: u32 = 200;
@@ -29,7 +31,7 @@ const BATCH: u32 = 200;
 pub enum Update {
     /// A durable event; its `seq` is where a later watch goes on.
     Event(Event),
-    /// Something that is told live and kept nowhere: `log` or `progress`.
+    /// Something that is told live: `log`, `progress` or `test`.
     Live {
         /// Its name.
         kind: &'static str,
@@ -143,6 +145,7 @@ impl Watch {
                         PROGRESS => {
                             return Ok(Some(Update::Live { kind: PROGRESS, data: event.data.clone() }));
                         }
+                        TEST => return Ok(Some(Update::Live { kind: TEST, data: event.data.clone() })),
                         _ => self.stale = true,
                     },
                 },

@@ -25,6 +25,7 @@ use crate::log::{KeptLog, Log};
 use crate::requirement;
 use crate::resolve::{self, Answer, Bounds, Question};
 use crate::settings::Settings;
+use crate::test_tools;
 use crate::uv::{Ended, Uv};
 
 /// Locks that are answered from memory; the oldest make room.
@@ -142,6 +143,13 @@ impl Environments {
 
     fn locks(&self) -> std::sync::MutexGuard<'_, HashMap<Request, (Timestamp, Lock)>> {
         self.0.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock of pytest for the interpreter of another lock. It is part of
+    /// the release, so nobody is asked for it.
+    #[must_use]
+    pub fn pytest(&self, lock: &Lock) -> Lock {
+        test_tools::pytest(&lock.python, lock.minor)
     }
 
     /// A warning for each vulnerability that the operator's advisories know of

@@ -27,6 +27,7 @@ mod log;
 mod requirement;
 mod resolve;
 pub mod settings;
+mod test_tools;
 mod uv;
 
 pub use advisories::Unusable;

@@ -1,24 +1,11 @@
 //! Compares a result with a known answer, as test cases do.
 
 use domain::json::Pointer;
-use serde::Serialize;
+use domain::testing::Difference;
 use serde_json::Value;
 
 /// The relative tolerance where a test case gives none.
 pub const DEFAULT_REL_TOLERANCE: f64 = 1e-9;
-
-/// One place where a result is not as expected.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Difference {
-    /// JSON Pointer into the result.
-    pub pointer: String,
-    /// The expected value.
-    pub expected: Value,
-    /// What stands there; nothing where the key or item is missing.
-    pub got: Option<Value>,
-    /// Got minus expected, where both are numbers.
-    pub difference: Option<f64>,
-}
 
 /// Every place where `got`, a result's JSON text, differs from `expected`.
 ///

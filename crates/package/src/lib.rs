@@ -21,10 +21,10 @@ mod source;
 mod template;
 
 pub use archive::{File, ignored, zip};
-pub use compare::{DEFAULT_REL_TOLERANCE, Difference, compare};
+pub use compare::{DEFAULT_REL_TOLERANCE, compare};
 pub use json::{Replacement, replace};
-pub use manifest::{check_requirement, manifest_keys};
-pub use python::{Policy, UnknownPolicy, check_module};
-pub use read::{Package, Refused, read, read_dir};
+pub use manifest::manifest_keys;
+pub use python::{Policy, UnknownPolicy};
+pub use read::{Package, Refused, TestCasePlaces, read, read_dir};
 pub use schema::{CheckedInputs, FileRef, Schemas};
 pub use template::template;

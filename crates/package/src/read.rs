@@ -1,5 +1,7 @@
 //! From bytes to a package, with every fault of the archive at once.
 
+use std::collections::BTreeMap;
+
 use domain::limits::Limits;
 use domain::manifest::Manifest;
 use domain::{Digest, Fault, Severity, Text};
@@ -7,7 +9,7 @@ use domain::{Digest, Fault, Severity, Text};
 use crate::archive::{self, File};
 use crate::manifest;
 use crate::python::{self, Policy};
-use crate::schema::Schemas;
+use crate::schema::{FileRef, Schemas};
 use crate::{code, source};
 
 /// A function archive that may be deployed.
@@ -25,8 +27,44 @@ pub struct Package {
     pub imports: Vec<String>,
     /// The compiled schemas.
     pub schemas: Schemas,
+    /// Where the manifest's test cases stand.
+    pub test_cases: TestCasePlaces,
     /// What is worth telling and refuses nothing.
     pub warnings: Vec<Fault>,
+}
+
+/// Where the test cases of a manifest stand, for whoever reports that one of
+/// them failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestCasePlaces {
+    file: &'static str,
+    base: &'static str,
+    /// Line and column of each case's expected outputs.
+    places: Vec<(u32, u32)>,
+}
+
+impl TestCasePlaces {
+    /// A fault at the case with this index, or at what `pointer` names of its
+    /// expected outputs.
+    #[must_use]
+    pub fn fault(&self, fault: Fault, index: usize, pointer: Option<&str>) -> Fault {
+        let (line, column) = self.places.get(index).copied().unwrap_or((1, 1));
+        let key = format!("{}quality.test_cases[{index}]", self.base);
+        let key = match pointer {
+            Some(pointer) => format!("{key}.expected_outputs{}", pointer.replace('/', ".")),
+            None => key,
+        };
+        fault.in_file(self.file).at(line, column).at_key(key)
+    }
+}
+
+impl Package {
+    /// Whether there is Python in `tests/`, for pytest.
+    #[must_use]
+    pub fn has_unit_tests(&self) -> bool {
+        let is_test = |file: &File| file.path.starts_with("tests/") && file.path.ends_with(".py");
+        self.files.iter().any(is_test)
+    }
 }
 
 /// Why an archive was refused; every fault of it, not the first, warnings
@@ -74,8 +112,15 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
     let (schemas, in_schemas) = schemas(file, base, root.as_ref());
     faults.extend(in_schemas);
     if let (Some(schemas), Some(manifest), Some(root)) = (&schemas, &manifest, &root) {
-        faults.extend(test_cases(schemas, manifest, file, base, root));
+        faults.extend(test_cases(schemas, manifest, file, base, root, &files));
     }
+    let places = |manifest: &Manifest| {
+        let places = (0..manifest.test_cases.len()).filter_map(|index| {
+            let pointer = format!("/quality/test_cases/{index}/expected_outputs");
+            root.as_ref().map(|root| root.place(&pointer)).map(|place| (place.line, place.column))
+        });
+        TestCasePlaces { file, base, places: places.collect() }
+    };
     let examined = python::examine(&files, policy);
     faults.extend(examined.faults);
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
@@ -83,6 +128,7 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
     let faults = bounded(faults);
     match (manifest, schemas) {
         (Some(manifest), Some(schemas)) if !refused => Ok(Package {
+            test_cases: places(&manifest),
             manifest,
             digest: archive::digest(&files),
             files: files.into_iter().map(|(path, content)| File { path, content }).collect(),
@@ -147,6 +193,7 @@ fn test_cases(
     file: &str,
     base: &str,
     root: &source::Node,
+    files: &BTreeMap<String, Vec<u8>>,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
     if schemas.too_long(manifest.test_cases.iter().map(|case| &case.inputs)) {
@@ -161,7 +208,15 @@ fn test_cases(
     }
     for (index, case) in manifest.test_cases.iter().enumerate() {
         let inputs = case.inputs.to_string();
-        let Err(found) = schemas.check_inputs(inputs.as_bytes()) else { continue };
+        let found = match schemas.check_inputs(inputs.as_bytes()) {
+            Ok(checked) => checked
+                .files
+                .iter()
+                .filter(|file| !files.contains_key(&file.reference))
+                .map(no_such_file)
+                .collect(),
+            Err(found) => found,
+        };
         for fault in found {
             let pointer = fault.key.unwrap_or_default();
             let place = root.place(&format!("/quality/test_cases/{index}/inputs{pointer}"));
@@ -182,4 +237,18 @@ fn test_cases(
         }
     }
     faults
+}
+
+/// A test case has no uploads to refer to: its files lie in the archive.
+fn no_such_file(FileRef { pointer, reference }: &FileRef) -> Fault {
+    let shown: String = reference.chars().take(80).collect();
+    let text = Text::new(
+        format!(
+            "expected the path of a file of the archive, such as `data/measured.csv`, found {shown:?}"
+        ),
+        format!(
+            "le chemin d’un fichier de l’archive est attendu, comme `data/mesure.csv`, trouvé {shown:?}"
+        ),
+    );
+    Fault::error(code::TEST_CASE_INPUTS, text).at_key(pointer.as_str())
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Deserialize;
 use tokio::sync::Notify;
 
 /// The live stream of one run. Reading it is optional: it is bounded by the
@@ -38,6 +39,53 @@ pub enum Event {
         /// A short text for people, at most 500 characters.
         message: Option<String>,
     },
+    /// A test of the archive's began or ended; only of [`crate::Job::Pytest`].
+    Test(UnitTest),
+    /// So many tests are not told of, as there were too many words; sent once,
+    /// when the run has ended.
+    TestsCut {
+        /// How many were dropped.
+        tests: u64,
+    },
+}
+
+/// A test of the archive's `tests/`, by the words of [`crate::Job::Pytest`].
+/// User code runs in the same process and may say the same.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct UnitTest {
+    /// pytest's name for it.
+    pub name: String,
+    /// How it stands.
+    pub outcome: TestOutcome,
+    /// With its fixtures, in seconds.
+    #[serde(rename = "duration")]
+    pub duration_s: f64,
+    /// The file of the archive in which it failed.
+    pub file: Option<String>,
+    /// The line in that file, from 1.
+    pub line: Option<u32>,
+    /// What failed, in a line.
+    #[serde(default)]
+    pub message: String,
+    /// The traceback and what was printed.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// How a test stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TestOutcome {
+    /// It begins; nothing else is known of it.
+    Started,
+    /// It is as expected.
+    Passed,
+    /// It failed.
+    Failed,
+    /// It could not be run, or a fixture failed.
+    Error,
+    /// It is not for here.
+    Skipped,
 }
 
 /// One of the two text streams of a process.
@@ -86,17 +134,24 @@ struct State {
     progress: Option<Event>,
     room: u64,
     cut: u64,
+    tests: VecDeque<UnitTest>,
+    tests_room: usize,
+    tests_cut: u64,
     closed: bool,
 }
 
-/// A stream that accepts at most `log_bytes` of log text over its whole life.
-pub(crate) fn channel(log_bytes: u64) -> (Sink, Events) {
+/// A stream that accepts at most `log_bytes` of log text and `test_bytes` of
+/// words about tests over its whole life.
+pub(crate) fn channel(log_bytes: u64, test_bytes: usize) -> (Sink, Events) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
             logs: VecDeque::new(),
             progress: None,
             room: log_bytes,
             cut: 0,
+            tests: VecDeque::new(),
+            tests_room: test_bytes,
+            tests_cut: 0,
             closed: false,
         }),
         changed: Notify::new(),
@@ -126,6 +181,20 @@ impl Sink {
         self.shared.lock().progress = Some(Event::Progress { step, total, message });
         self.shared.changed.notify_one();
     }
+
+    pub(crate) fn test(&self, test: UnitTest) {
+        let mut state = self.shared.lock();
+        match state.tests_room.checked_sub(test.cost()) {
+            Some(left) => {
+                state.tests_room = left;
+                state.tests.push_back(test);
+            }
+            // That one began says nothing once it has ended.
+            None => state.tests_cut += u64::from(test.outcome != TestOutcome::Started),
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+    }
 }
 
 impl Drop for Sink {
@@ -141,16 +210,29 @@ impl Shared {
     }
 }
 
+impl UnitTest {
+    fn cost(&self) -> usize {
+        let file = self.file.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.name.len() + self.message.len() + self.text.len() + file
+    }
+}
+
 impl State {
     fn take(&mut self) -> Option<Event> {
         if let Some((stream, bytes)) = self.logs.pop_front() {
             return Some(Event::Log { stream, bytes });
+        }
+        if let Some(test) = self.tests.pop_front() {
+            return Some(Event::Test(test));
         }
         if let Some(progress) = self.progress.take() {
             return Some(progress);
         }
         if self.closed && self.cut > 0 {
             return Some(Event::Cut { bytes: std::mem::take(&mut self.cut) });
+        }
+        if self.closed && self.tests_cut > 0 {
+            return Some(Event::TestsCut { tests: std::mem::take(&mut self.tests_cut) });
         }
         None
     }
@@ -170,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_exceeds_the_log_limit_is_counted_not_lost_silently() {
-        let (sink, mut events) = channel(5);
+        let (sink, mut events) = channel(5, 0);
         sink.log(Stream::Out, b"abc");
         sink.log(Stream::Out, b"defg");
         sink.log(Stream::Err, b"hi");
@@ -183,7 +265,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_progress_is_kept() {
-        let (sink, mut events) = channel(0);
+        let (sink, mut events) = channel(0, 0);
         sink.progress(1.0, None, None);
         sink.progress(2.0, Some(3.0), Some("two".into()));
         let seen = drain(&mut events);
@@ -192,5 +274,25 @@ mod tests {
             seen.first().unwrap(),
             &Event::Progress { step: 2.0, total: Some(3.0), message: Some("two".into()) }
         );
+    }
+
+    #[test]
+    fn tests_beyond_their_room_are_counted() {
+        let test = UnitTest {
+            name: "tests/test_a.py::test_b".into(),
+            outcome: TestOutcome::Passed,
+            duration_s: 0.1,
+            file: None,
+            line: None,
+            message: String::new(),
+            text: String::new(),
+        };
+        let (sink, mut events) = channel(0, 2 * test.cost());
+        for _ in 0..5 {
+            sink.test(test.clone());
+        }
+        drop(sink);
+        let told = Event::Test(test);
+        assert_eq!(drain(&mut events), [told.clone(), told, Event::TestsCut { tests: 3 }]);
     }
 }

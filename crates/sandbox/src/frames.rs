@@ -2,7 +2,8 @@
 //!
 //! A frame is its kind (1 byte), the length of its JSON head (4 bytes, little
 //! endian), the length of its body (8 bytes), the head, the body. Kind `P` is
-//! progress, `R` a result whose body is the result's JSON, `E` a failure.
+//! progress, `T` a test of the archive's own, `R` a result whose body is the
+//! result's JSON, `E` a failure.
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -13,6 +14,8 @@ use std::io;
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::net::unix::pipe;
+
+use crate::events::UnitTest;
 
 /// Longest head of other than large results; a failure's traceback is cut far
 /// below it.
@@ -25,6 +28,7 @@ const READ_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) enum Frame {
     Progress(Progress),
+    Test(UnitTest),
     Result(ResultHead, Bytes),
     Failure(FailureHead),
 }
@@ -142,7 +146,7 @@ impl Unread {
         let body_length = u64::from_le_bytes(body);
         // A result's head names its non-finite numbers, which may be most of it.
         let most = if kind == b'R' { body_limit.max(HEAD_BYTES as u64) } else { HEAD_BYTES as u64 };
-        if !matches!(kind, b'P' | b'R' | b'E') || head_length as u64 > most {
+        if !matches!(kind, b'P' | b'T' | b'R' | b'E') || head_length as u64 > most {
             return Err(garbage("bytes that are no frame of the runner"));
         }
         if body_length > if kind == b'R' { body_limit } else { 0 } {
@@ -163,6 +167,7 @@ impl Unread {
         let malformed = |error: serde_json::Error| garbage(&format!("a malformed frame: {error}"));
         let frame = match kind {
             b'P' => Frame::Progress(serde_json::from_slice(head).map_err(malformed)?),
+            b'T' => Frame::Test(serde_json::from_slice(head).map_err(malformed)?),
             b'E' => Frame::Failure(serde_json::from_slice(head).map_err(malformed)?),
             _ => {
                 let head = serde_json::from_slice(head).map_err(malformed)?;

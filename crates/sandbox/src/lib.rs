@@ -44,7 +44,7 @@ mod verdict;
 mod wire;
 
 pub use error::Error;
-pub use events::{Event, Events, Stream};
+pub use events::{Event, Events, Stream, TestOutcome, UnitTest};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use frames::fuzzing;

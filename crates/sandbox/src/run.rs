@@ -45,8 +45,8 @@ pub enum Job {
         /// reaches the handler as it is.
         inputs: Bytes,
     },
-    /// Run the archive's `tests/` with pytest; the result is a JSON report.
-    /// Needs pytest among the packages.
+    /// Run the archive's `tests/` with pytest, which must be among the packages.
+    /// Each test is an [`crate::Event`]; the result is pytest's `exit_status`.
     Pytest,
     /// Compile every `.py` of the code folder to bytecode in the outputs
     /// folder; used by [`crate::Template::compile`].

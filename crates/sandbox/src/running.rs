@@ -28,6 +28,8 @@ use crate::wire::{INLINE_JOB_BYTES, Id, Reply, Request, RunLimits};
 /// waiting for it.
 const DYING: Duration = Duration::from_secs(10);
 const LOG_CHUNK: usize = 64 << 10;
+/// Words about an archive's tests that are passed on.
+const TEST_BYTES: usize = 4 << 20;
 /// Frames that a pipe holds at most, and some.
 const MOST_UNREAD_FRAMES: usize = 4096;
 
@@ -122,7 +124,11 @@ fn read(file: &std::fs::File) -> Option<String> {
 
 impl Running {
     pub(crate) fn new(prepared: Prepared, assignment: Assignment) -> Self {
-        let (sink, events) = events::channel(assignment.limits.log_bytes);
+        let test_bytes = match assignment.job {
+            Job::Pytest => TEST_BYTES,
+            Job::Calculate { .. } | Job::Compile => 0,
+        };
+        let (sink, events) = events::channel(assignment.limits.log_bytes, test_bytes);
         Self {
             prepared,
             assignment,
@@ -315,7 +321,8 @@ impl Running {
     }
 }
 
-/// What a frame means for the run; nothing yet when it is progress.
+/// What a frame means for the run; nothing yet when it is
+/// progress or a test.
 fn settle(
     frame: Frame,
     limits: &crate::run::Limits,
@@ -325,6 +332,10 @@ fn settle(
     match frame {
         Frame::Progress(progress) => {
             sink.progress(progress.step, progress.total, progress.message);
+            None
+        }
+        Frame::Test(test) => {
+            sink.test(test);
             None
         }
         Frame::Result(head, body) => Some(verdict::of_result(head, body)),

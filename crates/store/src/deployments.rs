@@ -3,6 +3,7 @@
 pub(crate) mod numbers;
 
 use async_trait::async_trait;
+use domain::testing;
 use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId, Timestamp, UserId, VersionId};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,14 @@ pub struct Deployment {
     pub completed_at: Option<Timestamp>,
 }
 
+impl Deployment {
+    /// What came of the archive's tests, where it was tested.
+    #[must_use]
+    pub fn tests(&self) -> Option<&testing::Report> {
+        self.stages.iter().find_map(|stage| stage.tests.as_ref())
+    }
+}
+
 /// Where a deployment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,7 +64,7 @@ pub enum Status {
 /// One stage of a deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
-    /// `archive`, `environment`, `bytecode`, `tests`, `publish`.
+    /// `archive`, `environment`, `prepare`, `tests`.
     pub name: String,
     /// When it was entered.
     pub started_at: Timestamp,
@@ -64,6 +73,9 @@ pub struct Stage {
     /// Faults and warnings that it found.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// What came of the archive's tests, once the stage `tests` has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<testing::Report>,
 }
 
 /// How a deployment ends well.
@@ -109,6 +121,13 @@ pub trait Deployments: Send + Sync {
         name: Option<String>,
         stage: Stage,
     ) -> Result<(), Error>;
+    /// Whether this very content is deployed under the function's name.
+    async fn is_deployed(
+        &self,
+        company: CompanyId,
+        name: String,
+        archive: Digest,
+    ) -> Result<bool, Error>;
     /// Publishes a version and ends the deployment as `deployed`, or leaves
     /// it running where the number is taken (then call `fail_deployment`).
     async fn publish(
@@ -117,6 +136,11 @@ pub trait Deployments: Send + Sync {
         id: DeploymentId,
         draft: Draft,
     ) -> Result<Published, Error>;
+    /// The version of the company's ad-hoc code with this content.
+    async fn code(&self, company: CompanyId, archive: Digest) -> Result<Option<VersionId>, Error>;
+    /// Stores a version of the company's ad-hoc code, and the deployment that
+    /// it names; where the same content is there already, answers that one.
+    async fn keep_code(&self, version: Version) -> Result<VersionId, Error>;
     /// Ends the deployment as `failed`.
     async fn fail_deployment(
         &self,

@@ -3,6 +3,7 @@
 mod accounts;
 mod attempts;
 mod cells;
+mod code;
 mod deployments;
 mod events;
 mod files;

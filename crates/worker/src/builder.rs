@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::testing::Report;
 use domain::{Fault, Text};
-use engine::{BuildLog, Builder, Built, EnvironmentWanted};
+use engine::{BuildLog, Builder, Built, EnvironmentWanted, TestTeller};
 use environment::{CompileBytecode, Environment, Environments, Lock, Log, Request};
+use package::Package;
 use sandbox::{Interpreter, TemplateSpec};
 use store::functions::Version;
 
@@ -20,11 +22,11 @@ use crate::templates::{Budget, Key, Start, Templates, Wanted};
 
 /// Builds environments and keeps templates of them warm, over one sandbox.
 pub struct SandboxBuilder {
-    environments: Environments,
-    supervisor: Arc<Supervisor>,
+    pub(crate) environments: Environments,
+    pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) templates: Templates,
     pub(crate) code: Code,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 /// Why a worker could not be set up.
@@ -85,7 +87,7 @@ impl SandboxBuilder {
 
     /// What the template of a version is made of. An environment that was
     /// collected is built again from the version's lock.
-    async fn wanted(&self, version: &Version) -> Result<Wanted, String> {
+    pub(crate) async fn wanted(&self, version: &Version) -> Result<Wanted, String> {
         let environment = match self.environments.find(&version.environment) {
             Ok(Some(environment)) => environment,
             Ok(None) => self.rebuild(version).await?,
@@ -102,6 +104,26 @@ impl SandboxBuilder {
             environment,
             imports: version.imports.clone(),
         })
+    }
+
+    async fn locked(&self, wanted: EnvironmentWanted, log: &Log) -> Result<Lock, Vec<Fault>> {
+        let request = Request {
+            python: wanted.python,
+            base_image: wanted.base_image,
+            requirements: wanted.requirements,
+        };
+        self.environments.lock(&request, log).await.map_err(|error| faults(&error))
+    }
+
+    async fn described(&self, lock: &Lock) -> Built {
+        Built {
+            digest: lock.digest,
+            python: lock.minor,
+            python_full: lock.python.version.clone(),
+            lock: serde_json::to_string(lock).expect("a lock has a JSON form"),
+            shared: lock.base_only,
+            warnings: self.environments.known_vulnerabilities(lock).await,
+        }
     }
 
     async fn rebuild(&self, version: &Version) -> Result<Environment, String> {
@@ -156,22 +178,14 @@ impl Builder for SandboxBuilder {
         log: BuildLog,
     ) -> Result<Built, Vec<Fault>> {
         let log = Log::to(log);
-        let request = Request {
-            python: wanted.python,
-            base_image: wanted.base_image,
-            requirements: wanted.requirements,
-        };
-        let lock = self.environments.lock(&request, &log).await.map_err(|error| faults(&error))?;
+        let lock = self.locked(wanted, &log).await?;
         self.build(&lock, &log).await.map_err(|error| faults(&error))?;
-        let warnings = self.environments.known_vulnerabilities(&lock).await;
-        Ok(Built {
-            digest: lock.digest,
-            python: lock.minor,
-            python_full: lock.python.version.clone(),
-            lock: serde_json::to_string(&lock).expect("a lock has a JSON form"),
-            shared: lock.base_only,
-            warnings,
-        })
+        Ok(self.described(&lock).await)
+    }
+
+    async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>> {
+        let lock = self.locked(wanted, &Log::silent()).await?;
+        Ok(self.described(&lock).await)
     }
 
     async fn prepare(&self, version: &Version, archive: Bytes) -> Result<(), Vec<Fault>> {
@@ -191,6 +205,16 @@ impl Builder for SandboxBuilder {
         self.code.folder(version, warm.template(), async || Ok(archive)).await.map_err(failed)?;
         self.templates.refill(&warm);
         Ok(())
+    }
+
+    async fn test(
+        &self,
+        version: &Version,
+        package: &Package,
+        archive: Bytes,
+        teller: TestTeller,
+    ) -> Result<Report, Vec<Fault>> {
+        self.run_tests(version, package, &archive, &teller).await
     }
 }
 

@@ -18,6 +18,7 @@ mod slots;
 mod standalone;
 mod supervisor;
 mod templates;
+mod testing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,7 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::SandboxBuilder;
 pub use settings::Settings;
-pub use standalone::{Tested, TestedArchive, run_test_cases};
+pub use standalone::{TestedArchive, test_archive};
 
 use crate::run::Control;
 use crate::slots::Slots;

@@ -173,7 +173,7 @@ async fn stage_inputs(worker: &Worker, work: &Work) -> Result<Option<tempfile::T
 }
 
 /// Lets the sandbox's user read a staged folder.
-fn readable(folder: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn readable(folder: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?;
     for entry in std::fs::read_dir(folder)? {
@@ -195,7 +195,9 @@ async fn run(
     began: Instant,
 ) -> Report {
     let Prepared { start, code, inputs } = prepared;
-    let limits = limits(worker, work);
+    let wall = Duration::from_millis(work.task.timeout_ms);
+    let runtime = &work.deployed.version.manifest.runtime;
+    let limits = limits(runtime, &worker.0.settings.limits, wall);
     let assignment = Assignment {
         input_files: inputs.as_ref().map(|folder| folder.path().to_owned()),
         ..Assignment::new(Job::Calculate { inputs: work.inputs.clone() }, code, limits)
@@ -230,17 +232,23 @@ fn forward(worker: &Worker, work: &Work, event: Event) {
         Event::Progress { step, total, message } => {
             engine.progress(&work.lease, Progress { step, total, message });
         }
+        // A calculation has none of them.
+        Event::Test(_) | Event::TestsCut { .. } => {}
     }
 }
 
-fn limits(worker: &Worker, work: &Work) -> Limits {
-    let runtime = &work.deployed.version.manifest.runtime;
-    let operator = &worker.0.settings.limits;
+/// What a run may use: what its function asks for, within what the operator
+/// allows.
+pub(crate) fn limits(
+    runtime: &domain::manifest::Runtime,
+    operator: &domain::limits::Limits,
+    wall: Duration,
+) -> Limits {
     Limits {
         memory_bytes: u64::from(runtime.memory_limit_mb.min(operator.memory_limit_mb)) << 20,
         cpu_cores: runtime.cpu_limit.min(operator.cpu_limit),
         pids: operator.pids.into(),
-        wall: Duration::from_millis(work.task.timeout_ms),
+        wall,
         result_bytes: operator.result_bytes,
         log_bytes: operator.log_bytes,
         artifact_bytes: operator.artifact_bytes,

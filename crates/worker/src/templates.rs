@@ -30,7 +30,6 @@ pub(crate) struct Wanted {
     pub(crate) interpreter: Interpreter,
     pub(crate) packages: PathBuf,
     /// Held as long as the template stands, so that it is not collected.
-    #[expect(dead_code, reason = "it only holds the environment")]
     pub(crate) environment: Environment,
     /// Modules to be there before the fork.
     pub(crate) imports: Vec<String>,

@@ -25,18 +25,19 @@ const FIELDS: usize = 100;
 /// What the reader of a body says where it has more.
 const TOO_MANY: &str = "too many fields";
 
-/// The body of a request that speaks JSON; an empty one means `{}`.
+/// The body of a request that speaks JSON, with so much room beside its inputs;
+/// an empty one means `{}`.
 #[derive(Clone, Debug)]
-pub(crate) struct JsonBody(Bytes);
+pub(crate) struct JsonBody<const BESIDE: u64 = BESIDE_INPUTS>(Bytes);
 
-impl FromRequest<App> for JsonBody {
+impl<const BESIDE: u64> FromRequest<App> for JsonBody<BESIDE> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bounds = body::Bounds {
             what: "body",
-            limit: app.settings.limits.inputs_bytes + BESIDE_INPUTS,
+            limit: app.settings.limits.inputs_bytes + BESIDE,
             pause: app.settings.body_pause,
         };
         let json = is_json(&parts.headers);
@@ -68,7 +69,7 @@ pub(crate) fn unsupported(expected: &str) -> Problem {
     )
 }
 
-impl JsonBody {
+impl<const BESIDE: u64> JsonBody<BESIDE> {
     /// The bytes that came.
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.0
@@ -375,8 +376,8 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 mod tests {
     use super::*;
 
-    fn body(text: &'static str) -> JsonBody {
-        JsonBody(Bytes::from_static(text.as_bytes()))
+    fn body(text: impl Into<Bytes>) -> JsonBody {
+        JsonBody(text.into())
     }
 
     #[test]
@@ -425,17 +426,17 @@ mod tests {
             assert_eq!((fault.line, fault.column), (Some(place.0), Some(place.1)), "{text}");
         }
         let many: String = (0..1_000_000).map(|number| format!("\"k{number}\": 1,")).collect();
-        let many = JsonBody(Bytes::from(format!("{{{many}")));
+        let many = body(format!("{{{many}"));
         let problem = many.fields().unwrap_err();
         assert_eq!(problem.faults()[0].code, "body_too_many_fields");
-        let broken = JsonBody(Bytes::from_static(b"{\"a\": \"\xff\"}")).fields().unwrap_err();
+        let broken = body(&b"{\"a\": \"\xff\"}"[..]).fields().unwrap_err();
         assert_eq!((broken.faults()[0].line, broken.faults()[0].column), (Some(1), Some(8)));
     }
 
     #[test]
     fn nesting_costs_no_stack() {
         let deep = format!("{{\"inputs\": {}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
-        let body = JsonBody(Bytes::from(deep));
+        let body = body(deep);
         let mut fields = body.fields().unwrap();
         assert_eq!(fields.raw("inputs").map(|raw| raw.len()), Some(2_000_000));
     }

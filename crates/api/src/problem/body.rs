@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Code, Problem};
 use crate::context::Context;
+use crate::routes::deployments::tested::ReportBody;
 
 /// A refusal, by RFC 9457.
 #[derive(Serialize, ToSchema)]
@@ -36,6 +37,9 @@ pub(crate) struct Body9457<'a> {
     /// The deployment that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment_id: Option<Uuid>,
+    /// What came of the tests of an archive that was refused for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<ReportBody<'a>>,
 }
 
 /// One thing that is wrong, and where.
@@ -109,6 +113,7 @@ pub(crate) fn write(response: &mut Response, context: &Context) {
         request_id: context.request_id(),
         faults: parts.faults.iter().map(|fault| FaultBody::of(fault, lang)).collect(),
         deployment_id: parts.deployment.map(|id| id.0),
+        tests: parts.tests.as_ref().map(|report| ReportBody::of(report, lang)),
     };
     let bytes = serde_json::to_vec(&body).expect("a problem holds nothing but texts and numbers");
     *response.status_mut() = parts.code.status();

@@ -11,6 +11,9 @@ use super::{Code, Problem};
 /// When to try again after a failure that is not the caller's.
 const SOON: Duration = Duration::from_secs(2);
 
+/// The same where a package index does not answer.
+const PACKAGES_SOON: Duration = Duration::from_secs(30);
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
@@ -26,6 +29,13 @@ impl From<Error> for Problem {
             Error::Invalid(faults) => {
                 Self::new(Code::InvalidBody, counted(faults.len())).with_faults(faults)
             }
+            Error::NoEnvironment(faults) => Self::unavailable(Text::new(
+                "The packages can't be had at the moment. Try again, or tell the operator.",
+                "Les paquets ne peuvent être obtenus pour l'instant. Réessayez, ou prévenez \
+                 l'exploitant.",
+            ))
+            .with_faults(faults)
+            .retry_after(PACKAGES_SOON),
             Error::TooLarge { what, limit_bytes } => Self::too_large(what, limit_bytes),
             Error::NameTaken { name, .. } => Self::new(
                 Code::NameTaken,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use axum::response::IntoResponse;
+use domain::testing::Report;
 use domain::{DeploymentId, Fault, Text};
 
 pub use code::Code;
@@ -26,6 +27,7 @@ struct Parts {
     detail: Text,
     faults: Vec<Fault>,
     deployment: Option<DeploymentId>,
+    tests: Option<Report>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -33,9 +35,14 @@ impl Problem {
     /// A problem whose detail says what was expected, what was found and
     /// what to do.
     pub(crate) fn new(code: Code, detail: Text) -> Self {
-        let parts =
-            Parts { code, detail, faults: Vec::new(), deployment: None, headers: Vec::new() };
-        Self(Box::new(parts))
+        Self(Box::new(Parts {
+            code,
+            detail,
+            faults: Vec::new(),
+            deployment: None,
+            tests: None,
+            headers: Vec::new(),
+        }))
     }
 
     /// What there is to say where no such thing exists, or where it is
@@ -89,6 +96,12 @@ impl Problem {
     /// Names the deployment that was refused.
     pub(crate) fn of_deployment(mut self, id: DeploymentId) -> Self {
         self.0.deployment = Some(id);
+        self
+    }
+
+    /// Adds what came of the archive's tests.
+    pub(crate) fn with_tests(mut self, tests: Option<Report>) -> Self {
+        self.0.tests = tests;
         self
     }
 

@@ -89,7 +89,7 @@ async fn unknown_paths_and_methods_are_problems_too() {
     let sent = request(Method::PATCH, &app.admin, "/tasks").body(Body::empty()).unwrap();
     let answer = app.send(sent).await;
     answer.problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET,HEAD");
+    assert_eq!(answer.header("allow"), "GET,HEAD,POST");
 }
 
 #[tokio::test]

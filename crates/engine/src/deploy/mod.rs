@@ -1,7 +1,10 @@
 //! Deploying: from an uploaded archive to an immutable version, stage by
 //! stage, each recorded with its duration and its faults.
 
+mod refusal;
 mod stages;
+
+pub use refusal::{faults as test_faults, shown as shown_value};
 
 use std::time::Duration;
 
@@ -10,7 +13,9 @@ use blobs::{Area, Key};
 use bytes::Bytes;
 use domain::manifest::{BaseImage, PythonVersion};
 use domain::permission::Principal;
+use domain::testing::{self, Tested};
 use domain::{CompanyId, DeploymentId, Digest, Fault};
+use package::Package;
 use sha2::Digest as _;
 use store::deployments::{Deployment, Status};
 use store::functions::Version;
@@ -24,6 +29,9 @@ pub(crate) const AT_ONCE: usize = 2;
 /// Where the lines of a build log go while it runs.
 pub type BuildLog = Box<dyn Fn(&str) + Send + Sync>;
 
+/// Where each test case and test is told of as soon as it has ended.
+pub type TestTeller = Box<dyn Fn(&Tested) + Send + Sync>;
+
 /// What of a deployment needs a sandbox or a package index: a worker does it.
 #[async_trait]
 pub trait Builder: Send + Sync {
@@ -35,9 +43,24 @@ pub trait Builder: Send + Sync {
         log: BuildLog,
     ) -> Result<Built, Vec<Fault>>;
 
+    /// Locks the environment alone: a worker builds it when it is first run in.
+    async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>>;
+
     /// Unpacks the code, compiles its bytecode in the sandbox and warms a
     /// template for it, so that the first run is a warm one.
     async fn prepare(&self, version: &Version, archive: Bytes) -> Result<(), Vec<Fault>>;
+
+    /// Runs the test cases and `tests/` of a version that was prepared, each
+    /// in the sandbox and under the version's limits, and tells `teller` of
+    /// each as it ends. What they find is the report, good or bad; faults are
+    /// the platform's own, for which nothing could be tested.
+    async fn test(
+        &self,
+        version: &Version,
+        package: &Package,
+        archive: Bytes,
+        teller: TestTeller,
+    ) -> Result<testing::Report, Vec<Fault>>;
 }
 
 /// The environment that an archive asks for.
@@ -51,7 +74,7 @@ pub struct EnvironmentWanted {
     pub requirements: Vec<String>,
 }
 
-/// An environment that stands.
+/// An environment that is locked, and stands where it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
     /// Its content hash.

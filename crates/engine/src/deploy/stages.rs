@@ -4,16 +4,22 @@ use std::sync::Arc;
 
 use blobs::{Area, Key};
 use bytes::Bytes;
+use domain::testing::Tested;
 use domain::{CompanyId, DeploymentId, Fault, FunctionId, Severity, Text, VersionId};
 use store::deployments::{Deployment, Draft, Published, Stage};
 use store::functions::Version;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
+use super::refusal::faults;
 use super::{Built, EnvironmentWanted};
 use crate::functions::archive_key;
 use crate::{Engine, Error};
 
 /// The number of a function's first version, where it asks for none.
 const FIRST: semver::Version = semver::Version::new(0, 1, 0);
+
+/// Archives of a company that are tested at once; further ones wait.
+const TESTED_AT_ONCE: usize = 1;
 
 /// Why a deployment stopped.
 enum Stopped {
@@ -31,8 +37,8 @@ impl<E: Into<Error>> From<E> for Stopped {
 
 impl Engine {
     pub(super) async fn deploy_stages(&self, company: CompanyId, id: DeploymentId) {
-        let Ok(_turn) = self.deploying.acquire().await else { return };
-        let faults = match self.stages(company, id).await {
+        let Ok(turn) = self.deploying.acquire().await else { return };
+        let faults = match self.stages(company, id, turn).await {
             Ok(()) => {
                 self.catalog.forget_references();
                 self.announce_resource(company, id.0);
@@ -50,7 +56,12 @@ impl Engine {
         self.announce_resource(company, id.0);
     }
 
-    async fn stages(&self, company: CompanyId, id: DeploymentId) -> Result<(), Stopped> {
+    async fn stages(
+        &self,
+        company: CompanyId,
+        id: DeploymentId,
+        turn: SemaphorePermit<'_>,
+    ) -> Result<(), Stopped> {
         let deployment =
             self.store.deployment(company, id).await?.ok_or(Error::NotFound("deployment"))?;
         let upload = {
@@ -65,9 +76,13 @@ impl Engine {
 
         self.blobs.put(archive_key(company, version.archive), upload.clone()).await?;
         let entered = self.enter(&deployment, &name, "prepare").await?;
-        let prepared = self.builder.prepare(&version, upload).await;
+        let prepared = self.builder.prepare(&version, upload.clone()).await;
         self.leave(&deployment, &name, entered, prepared.as_ref().err()).await?;
         prepared.map_err(Stopped::Refused)?;
+        // Tests may take as long as their author likes; who only waits to be
+        // deployed shall not wait for them.
+        drop(turn);
+        self.test(&deployment, &package, &version, upload).await?;
 
         let number_is_asked = package.manifest.version.is_some();
         let draft = Draft { version, number_is_asked };
@@ -125,6 +140,46 @@ impl Engine {
         built.map_err(Stopped::Refused)
     }
 
+    /// Runs what the archive brings to prove itself by; nothing where it
+    /// brings nothing, or where the same content has proven itself before.
+    async fn test(
+        &self,
+        deployment: &Deployment,
+        package: &package::Package,
+        version: &Version,
+        upload: Bytes,
+    ) -> Result<(), Stopped> {
+        let has_tests = !package.manifest.test_cases.is_empty() || package.has_unit_tests();
+        let company = deployment.company;
+        if !has_tests
+            || self.store.is_deployed(company, version.name.clone(), version.archive).await?
+        {
+            return Ok(());
+        }
+        let turns = self.testing.get_with(company, || Arc::new(Semaphore::new(TESTED_AT_ONCE)));
+        let closed = |error: AcquireError| Error::Internal(error.to_string());
+        let _turn = turns.acquire().await.map_err(closed)?;
+        let mut entered = self.enter(deployment, &version.name, "tests").await?;
+        let topic = broker::Topic { company, resource: deployment.id.0 };
+        let broker = self.broker.clone();
+        let teller = Box::new(move |tested: &Tested| {
+            let data = serde_json::to_value(tested).unwrap_or_default();
+            let kind = crate::watch::TEST.into();
+            broker.publish(topic, broker::LiveEvent { kind, data, seq: None });
+        });
+        let tested = self.builder.test(version, package, upload, teller).await;
+        let (faults, is_good) = match tested {
+            Ok(report) => {
+                let (faults, is_good) = (faults(&report, package), report.is_good());
+                entered.tests = Some(report);
+                (faults, is_good)
+            }
+            Err(faults) => (faults, false),
+        };
+        self.leave(deployment, &version.name, entered, Some(&faults)).await?;
+        if is_good { Ok(()) } else { Err(Stopped::Refused(faults)) }
+    }
+
     async fn enter(
         &self,
         deployment: &Deployment,
@@ -136,6 +191,7 @@ impl Engine {
             started_at: self.clock.now(),
             duration_ms: None,
             faults: Vec::new(),
+            tests: None,
         };
         self.put_stage(deployment, name, stage.clone()).await?;
         Ok(stage)

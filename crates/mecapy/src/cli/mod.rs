@@ -64,11 +64,11 @@ pub enum Command {
     Up(commands::up::Up),
     /// Write a new function to begin with
     Init(commands::init::Init),
-    /// Check a function and run its test cases here, without a server
+    /// Check a function and run its test cases and tests here, without a server
     Test(commands::test::Test),
     /// Send a function to the server, which checks and tests it
     Deploy(commands::deploy::Deploy),
-    /// Run a function and print its result
+    /// Run a function, or a file with --code, and print its result
     Run(commands::run::Run),
     /// List, follow, cancel calculations; fetch results and files
     Tasks(commands::tasks::Tasks),

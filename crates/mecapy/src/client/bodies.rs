@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use domain::Lang;
+use domain::task::TaskError;
+use domain::testing::{self, Difference, UnitTest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -81,6 +84,95 @@ pub struct Deployment {
     /// What refused it.
     #[serde(default)]
     pub faults: Vec<Place>,
+    /// What came of its test cases and tests.
+    pub tests: Option<TestReport>,
+}
+
+/// What came of an archive's test cases and tests.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TestReport {
+    /// How many passed.
+    pub passed: u32,
+    /// How many failed.
+    pub failed: u32,
+    /// How many said that they can't be run here.
+    pub skipped: u32,
+    /// The test cases of the manifest.
+    pub cases: Vec<TestCase>,
+    /// The tests in `tests/`.
+    pub unit_tests: Vec<UnitTest>,
+    /// How many more were run than are listed.
+    pub left_out: u32,
+    /// Why `tests/` gave no whole report.
+    pub error: Option<TaskFailure>,
+    /// The end of what pytest printed.
+    pub output: Option<String>,
+}
+
+/// One entry of `quality.test_cases`, run.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TestCase {
+    /// Its number in the manifest, from 1.
+    pub number: u32,
+    /// Where its answer is known from.
+    pub source: Option<String>,
+    /// Whether the result is as expected.
+    pub passed: bool,
+    /// Where it is not.
+    pub differences: Vec<Difference>,
+    /// How many more differences there are than are listed.
+    pub left_out: u32,
+    /// Why there is no result.
+    pub error: Option<TaskFailure>,
+    /// In seconds.
+    pub duration: f64,
+}
+
+impl TestReport {
+    /// What was tested on this machine, in the words of a server.
+    #[must_use]
+    pub fn of(report: testing::Report, lang: Lang) -> Self {
+        Self {
+            passed: report.passed,
+            failed: report.failed,
+            skipped: report.skipped,
+            cases: report.cases.into_iter().map(|case| TestCase::of(case, lang)).collect(),
+            unit_tests: report.unit_tests,
+            left_out: report.left_out,
+            error: report.error.map(|error| TaskFailure::of(error, lang)),
+            output: report.output,
+        }
+    }
+}
+
+impl TestCase {
+    /// A case as it is told of live.
+    #[must_use]
+    pub fn of(case: testing::Case, lang: Lang) -> Self {
+        Self {
+            number: case.number,
+            source: case.source,
+            passed: case.passed,
+            differences: case.differences,
+            left_out: case.left_out,
+            error: case.error.map(|error| TaskFailure::of(error, lang)),
+            duration: case.duration_s,
+        }
+    }
+}
+
+impl TaskFailure {
+    fn of(error: TaskError, lang: Lang) -> Self {
+        Self {
+            kind: error.kind.as_str().to_owned(),
+            message: Sentence(error.message.get(lang).to_owned()),
+            traceback: error.traceback,
+            pointer: error.pointer,
+            limit: error.limit,
+            measured: error.measured,
+            unit: error.unit,
+        }
+    }
 }
 
 impl Deployment {
@@ -146,12 +238,34 @@ pub struct Execute<'a> {
     pub timeout: Option<u32>,
 }
 
+/// What is sent to run code that is not deployed.
+#[derive(Debug, Serialize)]
+pub struct RunCode<'a> {
+    /// What the task is called.
+    pub name: Option<String>,
+    /// The module with `calculate`.
+    pub code: String,
+    /// Packages beyond the base image's.
+    pub requirements: &'a [String],
+    /// The base image; the server's default where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_image: Option<&'a str>,
+    /// The Python version; the server's default where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python_version: Option<&'a str>,
+    /// What it is run with.
+    #[serde(flatten)]
+    pub execute: Execute<'a>,
+}
+
 /// A task. What only has to be shown again keeps its bytes.
 #[derive(Debug, Deserialize)]
 pub struct Task {
     /// Its id.
     pub task_id: String,
-    /// The function's name; absent in the short answer of a submission.
+    /// What it is called; absent in the short answer of a submission.
+    pub name: Option<String>,
+    /// The function's name; absent there, too, and for code that is not deployed.
     pub function: Option<String>,
     /// The version's number.
     pub version: Option<String>,
@@ -194,7 +308,7 @@ impl Task {
 }
 
 /// Why a task failed.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct TaskFailure {
     /// `user_error`, `timeout` …
     pub kind: String,

@@ -6,7 +6,10 @@ mod multipart;
 mod problem;
 mod stream;
 
-pub use bodies::{Deployment, Execute, Function, Page, Place, Sentence, Stage, Task, TaskFailure};
+pub use bodies::{
+    Deployment, Execute, Function, Page, Place, RunCode, Sentence, Stage, Task, TaskFailure,
+    TestCase, TestReport,
+};
 pub use local::{Announced, announce};
 pub use stream::{Event, Events};
 

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use domain::testing::Tested;
 
 use super::folder;
 use super::follow::{self, Seen};
-use crate::client::{Client, Deployment, Stage, unreadable};
+use super::tested;
+use crate::client::{Client, Deployment, Place, Stage, TestCase, TestReport, unreadable};
 use crate::console::{Console, duration};
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
@@ -50,22 +52,36 @@ impl Deploy {
         let bar =
             if console.interactive { follow::spinner() } else { indicatif::ProgressBar::hidden() };
         let mut shown = HashSet::new();
-        let ended = follow::until(&client, &path, None, Deployment::has_ended, |seen| {
-            if let Seen::State(deployment) = seen {
-                let failed = deployment.status == "failed";
-                let last = deployment.stages.len();
-                for (at, stage) in deployment.stages.iter().enumerate() {
-                    bar.set_message(stage.name.clone());
-                    // Only the next stage, or the end, says how a stage ended.
-                    let is_last = at + 1 == last;
-                    let is_known = !is_last || deployment.has_ended();
-                    if is_known && shown.insert(stage.name.clone()) {
-                        let good = !(failed && is_last);
-                        bar.suspend(|| show_stage(console, stage, good));
+        let mut told = HashSet::new();
+        let ended =
+            follow::until(&client, &path, None, Deployment::has_ended, |seen| match seen {
+                Seen::Event(event) if event.name == "test" && !console.json => {
+                    if let Ok(tested) = serde_json::from_str(&event.data) {
+                        bar.suspend(|| show_tested(console, tested, &mut told));
                     }
                 }
-            }
-        })?;
+                Seen::Event(_) => {}
+                Seen::State(deployment) => {
+                    let failed = deployment.status == "failed";
+                    let last = deployment.stages.len();
+                    for (at, stage) in deployment.stages.iter().enumerate() {
+                        bar.set_message(stage.name.clone());
+                        // Only the next stage, or the end, says how a stage ended.
+                        let is_last = at + 1 == last;
+                        let is_known = !is_last || deployment.has_ended();
+                        if is_known && shown.insert(stage.name.clone()) {
+                            if let Some(report) = &deployment.tests
+                                && stage.name == "tests"
+                                && !console.json
+                            {
+                                bar.suspend(|| show_report(console, report, &mut told));
+                            }
+                            let good = !(failed && is_last);
+                            bar.suspend(|| show_stage(console, stage, good));
+                        }
+                    }
+                }
+            })?;
         bar.finish_and_clear();
         let (deployment, body) = ended.expect("there is no deadline that could pass");
         if console.json {
@@ -75,6 +91,36 @@ impl Deploy {
         }
         Ok(if deployment.status == "deployed" { Exit::Done } else { Exit::Failed })
     }
+}
+
+fn show_tested(console: Console, tested: Tested, told: &mut HashSet<String>) {
+    match tested {
+        Tested::Case(case) => {
+            if told.insert(case.number.to_string()) {
+                tested::say_case(console, &TestCase::of(case, console.lang));
+            }
+        }
+        Tested::UnitTest(test) => {
+            if told.insert(test.name.clone()) {
+                tested::say_test(console, &test);
+            }
+        }
+    }
+}
+
+/// What was missed of the tests while they ran, and what came of all.
+fn show_report(console: Console, report: &TestReport, told: &mut HashSet<String>) {
+    for case in &report.cases {
+        if told.insert(case.number.to_string()) {
+            tested::say_case(console, case);
+        }
+    }
+    for test in &report.unit_tests {
+        if told.insert(test.name.clone()) {
+            tested::say_test(console, test);
+        }
+    }
+    tested::say_end(console, report);
 }
 
 fn show_stage(console: Console, stage: &Stage, good: bool) {
@@ -92,7 +138,6 @@ fn stage_name(console: Console, name: &str) -> &str {
         "environment" => console.t("environment", "environnement"),
         "prepare" => console.t("prepare", "préparation"),
         "tests" => console.t("tests", "tests"),
-        "publish" => console.t("publish", "publication"),
         other => other,
     }
 }
@@ -100,7 +145,12 @@ fn stage_name(console: Console, name: &str) -> &str {
 fn show_end(console: Console, deployment: &Deployment, took: Duration) {
     let of_stages = deployment.stages.iter().flat_map(|stage| &stage.warnings);
     let mut seen = HashSet::new();
-    for fault in of_stages.chain(&deployment.faults) {
+    // What the report of the tests says is not said again.
+    let is_reported = |fault: &Place| {
+        let codes = ["test_case_failed", "unit_test_failed", "tests_ended"];
+        deployment.tests.is_some() && codes.contains(&fault.code.as_str())
+    };
+    for fault in of_stages.chain(&deployment.faults).filter(|fault| !is_reported(fault)) {
         let line = fault.line();
         if !seen.insert(line.clone()) {
             continue;

@@ -13,4 +13,5 @@ pub mod run;
 pub mod settings;
 pub mod tasks;
 pub mod test;
+pub(crate) mod tested;
 pub mod up;

@@ -1,12 +1,15 @@
-//! `mecapy run FUNCTION key=value…`: run a function and print its result.
+//! `mecapy run FUNCTION key=value…`: run a function, or code that is not
+//! deployed, and print the result.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::value::RawValue;
 
 use super::inputs::Inputs;
 use super::{follow, report};
-use crate::client::{Client, Execute, Task, segment};
+use crate::client::{Client, Execute, RunCode, Task, segment, unreadable};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
@@ -14,11 +17,24 @@ use crate::settings::Settings;
 /// Arguments of `mecapy run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Function: `name`, `name@1.2.3`, `company:name` or its id
-    pub function: String,
+    /// Function: `name`, `name@1.2.3`, `company:name` or its id; none with --code
+    #[arg(required_unless_present = "code")]
+    pub function: Option<String>,
     /// The function's inputs.
     #[command(flatten)]
     pub inputs: Inputs,
+    /// Python file with `calculate`, run without being deployed
+    #[arg(long, value_name = "FILE")]
+    pub code: Option<PathBuf>,
+    /// With --code: a package beyond the base image's; may be repeated
+    #[arg(long = "requires", value_name = "PACKAGE", requires = "code")]
+    pub requirements: Vec<String>,
+    /// With --code: python-base, python-scientific or python-cfd
+    #[arg(long, value_name = "IMAGE", requires = "code")]
+    pub base_image: Option<String>,
+    /// With --code: Python version, 3.9 to 3.13
+    #[arg(long, value_name = "VERSION", requires = "code")]
+    pub python: Option<String>,
     /// Longest wait in seconds, 0 only submits; else until it ends
     #[arg(long, value_name = "SECONDS")]
     pub wait: Option<u64>,
@@ -35,18 +51,20 @@ impl Run {
     ///
     /// # Errors
     /// When the server can't be reached or refuses.
-    pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
+    pub fn run(mut self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let client = Client::new(settings, console.lang)?;
+        if self.code.is_some() {
+            // What stands first is an input like the others.
+            self.inputs.pairs.splice(0..0, self.function.take());
+        }
         let inputs = self.inputs.read(&client)?;
         let deadline = self.wait.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        let execute = Execute { inputs: &inputs, priority: self.priority, timeout: self.timeout };
-        let body = serde_json::to_string(&execute).expect("inputs are JSON already");
+        let (path, body) = self.request(&inputs)?;
         // Most runs end within the first request; a person sees what goes on
         // in the others soon.
         let patience = if console.interactive { 2 } else { 60 };
         let wait = self.wait.map_or(patience, |seconds| seconds.min(patience));
-        let path = format!("/functions/{}/execute?wait={wait}", segment(&self.function));
-        let answer = client.post(&path, &body)?;
+        let answer = client.post(&format!("{path}?wait={wait}"), &body)?;
         let task: Task = answer.read()?;
         if task.has_ended() {
             return report::ended(&client, console, &task, &answer.body);
@@ -67,6 +85,30 @@ impl Run {
                 Ok(Exit::StillRunning)
             }
         }
+    }
+}
+
+impl Run {
+    /// Where to send what.
+    fn request(&self, inputs: &RawValue) -> Result<(String, String), Failure> {
+        let execute = Execute { inputs, priority: self.priority, timeout: self.timeout };
+        let written = "inputs are JSON already, and the rest is text and numbers";
+        let Some(file) = &self.code else {
+            let function = segment(self.function.as_deref().unwrap_or_default());
+            let body = serde_json::to_string(&execute).expect(written);
+            return Ok((format!("/functions/{function}/execute"), body));
+        };
+        let code = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let request = RunCode {
+            name,
+            code,
+            requirements: &self.requirements,
+            base_image: self.base_image.as_deref(),
+            python_version: self.python.as_deref(),
+            execute,
+        };
+        Ok(("/tasks".to_owned(), serde_json::to_string(&request).expect(written)))
     }
 }
 

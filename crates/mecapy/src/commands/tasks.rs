@@ -121,13 +121,11 @@ fn list(
         .items
         .into_iter()
         .map(|task| {
-            let function = [task.function, task.version].into_iter().flatten();
-            vec![
-                task.task_id,
-                task.status,
-                function.collect::<Vec<_>>().join("@"),
-                task.created_at.unwrap_or_default(),
-            ]
+            let what = match (task.function, task.version) {
+                (Some(function), Some(version)) => format!("{function}@{version}"),
+                (function, _) => function.or(task.name).unwrap_or_default(),
+            };
+            vec![task.task_id, task.status, what, task.created_at.unwrap_or_default()]
         })
         .collect();
     if rows.is_empty() {

@@ -6,8 +6,6 @@ mod pyproject;
 mod requirements;
 mod sections;
 
-pub use requirements::check_requirement;
-
 use std::collections::BTreeMap;
 
 use domain::limits::Limits;

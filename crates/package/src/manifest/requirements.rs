@@ -15,15 +15,6 @@ use crate::source::{Node, Value};
 const MOST: usize = 200;
 const USUAL_FILE: &str = "requirements.txt";
 
-/// Reads one requirement, such as `numpy>=1.26`, as a PEP 508 line.
-///
-/// # Errors
-/// One fault without a place: not PEP 508, or a URL, a path, a repository or
-/// an option, which are refused because only locked wheels are installed.
-pub fn check_requirement(text: &str) -> Result<String, Box<Fault>> {
-    one(text).map(|requirement| requirement.line)
-}
-
 struct One {
     line: String,
     name: PackageName,

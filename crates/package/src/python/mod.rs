@@ -35,21 +35,6 @@ pub(crate) struct Examined {
     pub(crate) imports: Vec<String>,
 }
 
-/// Checks one module that is no archive: the `code` of a task.
-///
-/// Gives the top-level modules that it imports, sorted.
-///
-/// # Errors
-/// Every fault, at `handler.py`.
-pub fn check_module(code: &str, policy: Policy) -> Result<(Vec<String>, Vec<Fault>), Vec<Fault>> {
-    let files = BTreeMap::from([(HANDLER.to_owned(), code.as_bytes().to_vec())]);
-    let Examined { faults, imports } = examine(&files, policy);
-    if faults.iter().any(|fault| fault.severity == domain::Severity::Error) {
-        return Err(faults);
-    }
-    Ok((imports, faults))
-}
-
 /// Reads every Python file of an archive: syntax, `calculate`, policy.
 pub(crate) fn examine(files: &BTreeMap<String, Vec<u8>>, policy: Policy) -> Examined {
     std::thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! `calculate` and the operator's policy.
 
 use domain::limits::Limits;
-use package::{Policy, check_module, read_dir};
+use package::{Policy, read_dir};
 
 use crate::support::{HANDLER, codes, faults, folder, lignes, lines, read_files};
 
@@ -303,15 +303,6 @@ fn imports_are_collected_for_loading_ahead() {
         package.unwrap().imports,
         ["math", "numpy", "pandas", "scipy", "scipy.optimize", "scipy.sparse.linalg"]
     );
-}
-
-#[test]
-fn a_tasks_code_is_checked_alike() {
-    let (imports, warnings) =
-        check_module("import numpy\ndef calculate(i): return i\n", Policy::DenyList).unwrap();
-    assert_eq!((imports, warnings.len()), (vec!["numpy".to_owned()], 0));
-    let found = check_module("import socket\n", Policy::DenyList).unwrap_err();
-    assert_eq!(codes(&found), ["handler_calculate", "python_blocked_import"]);
 }
 
 #[test]

@@ -71,6 +71,7 @@ async fn logs_and_progress_stream_and_what_is_cut_is_counted() {
             Event::Log { stream: Stream::Err, bytes } => err.extend(bytes),
             Event::Cut { bytes } => cut = bytes,
             Event::Progress { step, total, message } => progress = Some((step, total, message)),
+            other => panic!("no event of a calculation: {other:?}"),
         }
     }
     assert_eq!(out.len() + err.len(), 30);

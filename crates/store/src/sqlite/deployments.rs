@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use domain::event::Kind;
-use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId};
+use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId, VersionId};
 use serde_json::json;
 
 use super::functions::{VERSION, VERSIONS, version};
 use super::rows::{Cells, Db, Failure, Json, bind, only};
-use super::{Sqlite, events};
+use super::{Sqlite, code, events};
 use crate::Error;
 use crate::deployments::{Deployment, Deployments, Draft, Published, Stage, Status, numbers};
 use crate::functions::Version;
@@ -71,6 +71,24 @@ impl Deployments for Sqlite {
         .await
     }
 
+    async fn is_deployed(
+        &self,
+        company: CompanyId,
+        name: String,
+        archive: Digest,
+    ) -> Result<bool, Error> {
+        let found = self.look_up("look for a version by its content", |db| {
+            db.one(
+                "SELECT 1 FROM versions v JOIN functions f
+                     ON f.company_id = v.company_id AND f.id = v.function_id
+                 WHERE v.company_id = ? AND v.archive = ? AND f.name = ? AND f.deleted_at IS NULL",
+                bind![company, archive, name],
+                only::<i64>,
+            )
+        })?;
+        Ok(found.is_some())
+    }
+
     async fn publish(
         &self,
         company: CompanyId,
@@ -78,6 +96,14 @@ impl Deployments for Sqlite {
         draft: Draft,
     ) -> Result<Published, Error> {
         self.write("publish a version", move |db| publish(db, company, id, draft)).await
+    }
+
+    async fn code(&self, company: CompanyId, archive: Digest) -> Result<Option<VersionId>, Error> {
+        self.look_up("look for ad-hoc code", |db| code::find(db, company, archive))
+    }
+
+    async fn keep_code(&self, version: Version) -> Result<VersionId, Error> {
+        self.write("keep ad-hoc code", move |db| code::keep(db, &version)).await
     }
 
     async fn fail_deployment(
@@ -225,7 +251,7 @@ fn insert_function(db: &Db<'_>, version: &Version) -> Result<FunctionId, Failure
     Ok(version.function)
 }
 
-fn insert_version(db: &Db<'_>, version: &Version) -> Result<(), Failure> {
+pub(super) fn insert_version(db: &Db<'_>, version: &Version) -> Result<(), Failure> {
     db.execute(
         "INSERT INTO versions (company_id, id, function_id, number, archive, manifest,
              environment, python, python_full, lock, shared_environment, imports, warnings,

@@ -168,9 +168,9 @@ fn matching(
     loop {
         let portion = db.all(
             "SELECT id, search_text, tags, category FROM functions
-             WHERE company_id = ?1 AND deleted_at IS NULL AND (?2 IS NULL OR id < ?2)
+             WHERE company_id = ?1 AND deleted_at IS NULL AND (?2 IS NULL OR id < ?2) AND id <> ?4
              ORDER BY id DESC LIMIT ?3",
-            bind![company, before, u64::from(limit.max(100)) + 1],
+            bind![company, before, u64::from(limit.max(100)) + 1, FunctionId::AD_HOC],
             |cells| {
                 let id: FunctionId = cells.next()?;
                 let searched: String = cells.next()?;

@@ -1,6 +1,7 @@
 //! Deployments: their stages, and publishing in one transaction.
 
-use domain::{DeploymentId, Fault, Text};
+use domain::function::FunctionRef;
+use domain::{DeploymentId, Fault, FunctionId, Text};
 use store::deployments::{Published, Stage, Status};
 
 use crate::functions::deploy;
@@ -16,10 +17,18 @@ on_every_backend! {
     of_two_deployments_at_once_one_gets_the_number,
     a_deployment_that_ended_cannot_be_published_again,
     what_a_crash_cut_off_is_found,
+    deployed_content_is_known_by_the_functions_name,
+    ad_hoc_code_is_kept_once_and_shown_nowhere,
 }
 
 fn stage(name: &str, duration_ms: Option<f64>, world: &World) -> Stage {
-    Stage { name: name.to_owned(), started_at: world.now(), duration_ms, faults: Vec::new() }
+    Stage {
+        name: name.to_owned(),
+        started_at: world.now(),
+        duration_ms,
+        faults: Vec::new(),
+        tests: None,
+    }
 }
 
 async fn stages_are_entered_and_updated(world: World) {
@@ -156,4 +165,55 @@ async fn what_a_crash_cut_off_is_found(world: World) {
     assert_eq!(world.store.open_deployments().await.unwrap(), [(tenant.company, open)]);
     world.store.fail_deployment(tenant.company, open, Vec::new()).await.unwrap();
     assert!(world.store.open_deployments().await.unwrap().is_empty());
+}
+
+async fn deployed_content_is_known_by_the_functions_name(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, version) = (tenant.company, &tenant.version);
+    let is_deployed = async |company, name: &str, archive| {
+        world.store.is_deployed(company, name.to_owned(), archive).await.unwrap()
+    };
+    assert!(is_deployed(company, "bolt", version.archive).await);
+    assert!(!is_deployed(company, "nut", version.archive).await);
+    assert!(!is_deployed(company, "bolt", crate::world::digest(99)).await);
+    let other = world.tenant("other").await;
+    assert!(!is_deployed(other.company, "bolt", crate::world::digest(98)).await);
+    world.store.delete_function(company, version.function).await.unwrap();
+    assert!(!is_deployed(company, "bolt", version.archive).await, "a deleted one is none");
+}
+
+async fn ad_hoc_code_is_kept_once_and_shown_nowhere(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, user, store) = (tenant.company, tenant.user, &world.store);
+    let code = |content: u8, number: &str| {
+        let mut version = draft(company, user, "ad-hoc", None, content).version;
+        version.function = FunctionId::AD_HOC;
+        version.deployment = DeploymentId::new();
+        version.version = number.parse().unwrap();
+        version
+    };
+    let first = code(70, "0.0.0-x1");
+    assert_eq!(store.code(company, first.archive).await.unwrap(), None);
+    assert_eq!(store.keep_code(first.clone()).await.unwrap(), first.id);
+    assert_eq!(store.keep_code(code(70, "0.0.0-x1")).await.unwrap(), first.id, "once");
+    let second = code(71, "0.0.0-x2");
+    assert_eq!(store.keep_code(second.clone()).await.unwrap(), second.id);
+    assert_eq!(store.code(company, first.archive).await.unwrap(), Some(first.id));
+    let kept = store.version(company, first.id).await.unwrap().unwrap();
+    assert_eq!((kept.lock, kept.manifest), (first.lock, first.manifest));
+    let deployment = store.deployment(company, first.deployment).await.unwrap().unwrap();
+    assert_eq!((deployment.status, deployment.version), (Status::Deployed, Some(first.id)));
+
+    let listed = store.functions(company, Default::default(), None, 10).await.unwrap();
+    assert_eq!(listed.items.len(), 1, "only the deployed function");
+    let page = store.functions(company, Default::default(), None, 1).await.unwrap();
+    assert!(page.next.is_none(), "and no page is promised for it");
+    for reference in [
+        FunctionRef::Id(FunctionId::AD_HOC),
+        FunctionRef::Name { company: None, name: "ad-hoc".to_owned(), version: None },
+    ] {
+        assert_eq!(store.resolve(company, &reference).await.unwrap(), None);
+    }
+    let other = world.tenant("other").await;
+    assert_eq!(store.code(other.company, first.archive).await.unwrap(), None);
 }

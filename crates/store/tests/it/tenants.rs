@@ -177,6 +177,7 @@ async fn writes(world: &World, company: CompanyId, theirs: &Things) {
         started_at: world.now(),
         duration_ms: None,
         faults: Vec::new(),
+        tests: None,
     };
     store.put_stage(company, theirs.deployment, None, stage).await.unwrap();
     let faults = vec![Fault::error("x", Text::same("x"))];

@@ -2,4 +2,5 @@
 
 pub(crate) mod events;
 pub(crate) mod show;
+pub(crate) mod tested;
 pub(crate) mod view;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::tested::ReportBody;
 use crate::problem::body::FaultBody;
 
 /// One try to deploy an archive.
@@ -30,6 +31,8 @@ pub(crate) struct DeploymentBody<'a> {
     stages: Vec<StageBody<'a>>,
     /// What refused it.
     faults: Vec<FaultBody<'a>>,
+    /// What came of its test cases and `tests/`; null where it was not tested.
+    tests: Option<ReportBody<'a>>,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -42,7 +45,7 @@ pub(crate) struct DeploymentBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stage)]
 struct StageBody<'a> {
-    /// `archive`, `environment`, `bytecode`, `tests` or `publish`.
+    /// `archive`, `environment`, `prepare` or `tests`.
     name: &'a str,
     /// When it was entered.
     #[schema(value_type = String, format = DateTime)]
@@ -84,6 +87,7 @@ impl<'a> DeploymentBody<'a> {
                 })
                 .collect(),
             faults: deployment.faults.iter().map(|fault| FaultBody::of(fault, lang)).collect(),
+            tests: deployment.tests().map(|report| ReportBody::of(report, lang)),
             created_at: deployment.created_at,
             completed_at: deployment.completed_at,
         }

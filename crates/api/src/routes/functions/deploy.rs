@@ -95,8 +95,10 @@ pub(crate) async fn deploy(
         }
         Status::Failed => {
             let detail = counted(deployment.faults.len());
+            let tests = deployment.tests().cloned();
             Err(Problem::new(Code::DeploymentFailed, detail)
                 .with_faults(deployment.faults)
+                .with_tests(tests)
                 .of_deployment(id))
         }
     }

@@ -5,22 +5,17 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use bytes::Bytes;
-use domain::task::Priority;
-use domain::{TaskId, Text};
 use engine::Submission;
-use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::answer::{json, located};
 use crate::app::App;
 use crate::context::Context;
 use crate::extract::{Caller, Function, JsonBody, Params};
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::Once;
 use crate::problem::Problem;
+use crate::routes::tasks::accepted::{Accepted, ended_within};
 use crate::routes::tasks::view::TaskBody;
 
 /// What to run a function with.
@@ -36,18 +31,6 @@ pub(crate) struct Execute {
     priority: Option<u8>,
     /// Wall-clock limit in seconds; the function's own where missing.
     timeout: Option<f64>,
-}
-
-/// A task that was accepted.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Accepted)]
-pub(crate) struct Accepted {
-    /// Its id.
-    task_id: Uuid,
-    /// `queued`, `running`, or `completed` where an earlier result answers.
-    status: &'static str,
-    /// Tasks ahead of it in its company and class; null where it runs.
-    queue_position: Option<u64>,
 }
 
 /// Runs a function. The task is durable when this answers.
@@ -86,53 +69,19 @@ pub(crate) async fn execute(
         .once(&who, once, body.bytes(), async move {
             let submitted = engine.submit(&caller, &reference, submission).await;
             let submitted = submitted.map_err(Problem::of_submission)?;
-            let body = Accepted {
-                task_id: submitted.task.0,
-                status: submitted.state.as_str(),
-                queue_position: submitted.position,
-            };
-            Answer::new(StatusCode::ACCEPTED, format!("/tasks/{}", submitted.task), &body)
+            Accepted::answer(&submitted)
         })
         .await?;
-    let id = accepted.location.rsplit('/').next().and_then(|id| id.parse::<TaskId>().ok());
-    let (Some(wait), Some(id)) = (wait, id) else { return Ok(accepted.into_response()) };
-    match app.unless_stopping(app.engine.wait(&who, id, wait)).await.transpose()? {
-        Some(view) if view.task.state.is_final() => {
-            let inline = app.settings.limits.inline_result_bytes;
-            let task = json(StatusCode::OK, &TaskBody::of(&view, inline, context.lang));
-            Ok(located(task, &accepted.location))
-        }
-        _ => {
-            // Out of patience, or the server goes down: accepted means durable.
-            app.engine.ensure_written(id).await?;
-            Ok(accepted.into_response())
-        }
-    }
+    ended_within(&app, &who, accepted, wait, context.lang).await
 }
 
 /// Reads the body; `inputs` stay the caller's exact bytes.
 fn submission(body: &JsonBody) -> Result<Submission, Problem> {
     let mut fields = body.fields()?;
     let inputs = fields.raw("inputs").unwrap_or_else(|| Bytes::from_static(b"{}"));
-    let priority = fields.optional::<Priority>(
-        "priority",
-        (
-            "an integer from 0 to 9 (9 is the most urgent)",
-            "un entier de 0 à 9 (9 est le plus urgent)",
-        ),
-    );
-    let timeout_s =
-        fields.optional::<f64>("timeout", ("a number of seconds", "un nombre de secondes"));
-    if fields.has("webhook") {
-        fields.refuse(
-            "webhook",
-            "not_offered",
-            Text::new(
-                "webhooks come with a later release; wait with ?wait= or follow /tasks/{id}/events",
-                "les webhooks viendront plus tard ; attendez avec ?wait= ou suivez /tasks/{id}/events",
-            ),
-        );
-    }
+    let priority = fields.priority();
+    let timeout_s = fields.timeout();
+    fields.refuse_webhook();
     fields.finish()?;
-    Ok(Submission { inputs, priority: priority.unwrap_or_default(), timeout_s, waits: false })
+    Ok(Submission { inputs, priority, timeout_s, waits: false })
 }

@@ -22,6 +22,10 @@ const SUMMARIES: &[(&str, &str)] = &[
     ("getDeployment", "Un déploiement : ses étapes avec leurs durées, et ce qui l'a refusé."),
     ("watchDeployment", "Les événements du déploiement en direct, jusqu'à sa fin."),
     ("listTasks", "Les tâches de l'entreprise, les plus récentes d'abord, sans leurs résultats."),
+    (
+        "runCode",
+        "Exécute du code qui n'est pas déployé : contrôlé, verrouillé et conservé comme une fonction. La tâche est durable dès la réponse.",
+    ),
     ("getTask", "Une tâche. `wait` retient la réponse jusqu'à sa fin."),
     ("deleteTask", "Supprime une tâche terminée, avec son résultat, son journal et ses fichiers."),
     (

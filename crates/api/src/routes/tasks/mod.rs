@@ -1,8 +1,11 @@
-//! Tasks: listed, looked at, followed, cancelled, deleted.
+//! Tasks: made from code, listed, looked at, followed, cancelled, deleted.
 
+pub(crate) mod accepted;
 pub(crate) mod artifact;
 pub(crate) mod artifacts;
+mod asked;
 pub(crate) mod cancel;
+pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod events;
 pub(crate) mod list;

@@ -1,7 +1,7 @@
 //! A task as callers see it.
 
-use domain::task::Progress;
-use domain::{Lang, Timestamp};
+use domain::task::{Progress, TaskError};
+use domain::{FunctionId, Lang, Timestamp};
 use engine::TaskView;
 use engine::store::tasks::{ResultRef, Task};
 use serde::Serialize;
@@ -17,16 +17,16 @@ use crate::problem::body::FaultBody;
 pub(crate) struct TaskBody<'a> {
     /// Its id.
     task_id: Uuid,
-    /// What it is called: the function's name.
+    /// What it is called: the function's name, or that of the ad-hoc code.
     name: &'a str,
     /// Who submitted it.
     user_id: Uuid,
-    /// The function's name.
-    function: &'a str,
-    /// The function's id.
-    function_id: Uuid,
-    /// The version's number.
-    version: &'a str,
+    /// The function's name; null for ad-hoc code.
+    function: Option<&'a str>,
+    /// The function's id; null for ad-hoc code.
+    function_id: Option<Uuid>,
+    /// The version's number; null for ad-hoc code.
+    version: Option<&'a str>,
     /// `queued`, `running`, `completed`, `failed` or `cancelled`.
     status: &'static str,
     /// 0 to 9; 9 is the most urgent.
@@ -132,13 +132,14 @@ impl<'a> TaskBody<'a> {
         let completed = task.state == domain::task::State::Completed;
         let measured = task.measured.as_ref();
         let seconds = |ms: f64| ms / 1e3;
+        let is_deployed = task.function != FunctionId::AD_HOC;
         Self {
             task_id: task.id.0,
             name: &task.name,
             user_id: task.user.0,
-            function: &task.name,
-            function_id: task.function.0,
-            version: &task.version_number,
+            function: is_deployed.then_some(&task.name),
+            function_id: is_deployed.then_some(task.function.0),
+            version: is_deployed.then_some(&task.version_number),
             status: task.state.as_str(),
             priority: task.priority.into(),
             queue_class: task.class.as_str(),
@@ -147,16 +148,7 @@ impl<'a> TaskBody<'a> {
             result: None,
             result_url: completed.then(|| format!("/tasks/{}/result", task.id)),
             non_finite: &task.non_finite,
-            error: task.error.as_ref().map(|error| ErrorBody {
-                kind: error.kind.as_str(),
-                message: error.message.get(lang),
-                exception: error.exception.as_deref(),
-                traceback: error.traceback.as_deref(),
-                pointer: error.pointer.as_deref(),
-                limit: error.limit,
-                measured: error.measured,
-                unit: error.unit.as_deref(),
-            }),
+            error: task.error.as_ref().map(|error| ErrorBody::of(error, lang)),
             warnings: task.warnings.iter().map(|fault| FaultBody::of(fault, lang)).collect(),
             attempt: task.attempt,
             created_at: task.created_at,
@@ -170,6 +162,22 @@ impl<'a> TaskBody<'a> {
             warm: measured.map(|m| m.warm),
             cached: task.cached,
             worker: task.worker.map(|worker| worker.0),
+        }
+    }
+}
+
+impl<'a> ErrorBody<'a> {
+    /// An error in the caller's language.
+    pub(crate) fn of(error: &'a TaskError, lang: Lang) -> Self {
+        Self {
+            kind: error.kind.as_str(),
+            message: error.message.get(lang),
+            exception: error.exception.as_deref(),
+            traceback: error.traceback.as_deref(),
+            pointer: error.pointer.as_deref(),
+            limit: error.limit,
+            measured: error.measured,
+            unit: error.unit.as_deref(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod advisories;
 mod calculations;
+mod code;
 mod crash;
 mod deployments;
 mod endings;
@@ -10,6 +11,7 @@ mod exactness;
 mod files;
 mod operator;
 mod queue;
+mod tested;
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-"""For pytest; `mecapy test` runs the test cases of mecapy.yaml."""
+"""For pytest, which runs with `mecapy test` and before each deployment."""
 
 from handler import calculate
 

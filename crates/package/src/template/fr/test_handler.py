@@ -1,4 +1,4 @@
-"""Pour pytest ; `mecapy test` exécute les cas de test de mecapy.yaml."""
+"""Pour pytest, qui s'exécute avec `mecapy test` et avant chaque déploiement."""
 
 from handler import calculate
 
