@@ -20,11 +20,13 @@ mod files;
 mod finish;
 mod functions;
 mod idempotency;
+mod measures;
 mod operations;
 mod recover;
 mod running;
 mod submit;
 mod tasks;
+pub mod trace;
 mod unwritten;
 mod watch;
 
@@ -105,6 +107,7 @@ pub struct Inner {
     recent: Cache<TaskId, Arc<store::tasks::Task>>,
     running: running::Running,
     pending: dispatch::Pending,
+    measures: measures::Measures,
     unwritten: unwritten::Unwritten,
     deploying: tokio::sync::Semaphore,
     /// Each company's turns for checks that take long.
@@ -144,6 +147,7 @@ impl Engine {
             recent: recent(),
             running: running::Running::default(),
             pending: dispatch::Pending::default(),
+            measures: measures::Measures::new(),
             unwritten: unwritten::Unwritten::default(),
             deploying: tokio::sync::Semaphore::new(deploy::AT_ONCE),
             checking: Cache::builder().max_capacity(10_000).build(),

@@ -13,6 +13,7 @@ mod migrate;
 mod operator;
 mod readers;
 mod rows;
+mod snapshot;
 mod task_rows;
 mod tasks;
 mod writer;
@@ -25,6 +26,7 @@ use domain::Clock;
 use rusqlite::Connection;
 
 pub use migrate::{migrate, status};
+pub use snapshot::{Contents, Object, Reference, Snapshot, contents};
 
 use crate::{Error, Handle};
 use readers::Readers;

@@ -2,14 +2,17 @@
 //! database and its disk.
 
 mod advisories;
+mod backup;
 mod calculations;
 mod crash;
 mod deployments;
 mod endings;
 mod exactness;
 mod files;
+mod migrations;
 mod operator;
 mod queue;
+mod telemetry;
 
 use std::path::Path;
 
@@ -29,6 +32,11 @@ impl Running {
     /// What the server wrote so far.
     pub(crate) fn said(&self) -> String {
         self.server.said()
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.server.data()
     }
 }
 
