@@ -110,7 +110,7 @@ impl Error {
                     ),
                 )
             }
-            Self::Store(error) => Text::same(error.to_string()),
+            Self::Store(error) => error.text(),
             Self::Blobs(error) => Text::same(error.to_string()),
             Self::NotABackup => Text::new(
                 "this is no backup of MecaPy. Name a file that `mecapy backup` wrote",

@@ -72,13 +72,12 @@ fn begin(
         None => None,
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let (people, programs) = if std::io::stderr().is_terminal() {
-        (Some(lines.with_target(false).with_filter(filter(level))), None)
+    let lines = if std::io::stderr().is_terminal() {
+        lines.with_target(false).with_filter(filter(level)).boxed()
     } else {
-        (None, Some(lines.event_format(json::Json(about)).with_filter(filter(level))))
+        lines.event_format(json::Json(about)).with_filter(filter(level)).boxed()
     };
-    let subscriber =
-        tracing_subscriber::registry().with(people).with(programs).with(otlp).with(sentry);
+    let subscriber = tracing_subscriber::registry().with(lines).with(otlp).with(sentry);
     // A second start in one process (tests) keeps the first one's choice.
     let _ = subscriber.try_init();
     Ok(sending)

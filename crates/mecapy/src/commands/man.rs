@@ -32,7 +32,7 @@ impl Man {
         };
         std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
         let mut names = Vec::new();
-        for (name, page) in pages(&command, "mecapy")? {
+        for (name, page) in pages(&command)? {
             let file = folder.join(format!("{name}.1"));
             std::fs::write(&file, page).map_err(|error| unwritable(&file, &error))?;
             names.push(file);
@@ -46,12 +46,13 @@ impl Man {
     }
 }
 
-/// The page of a command and those of the commands below it, by name.
-fn pages(command: &Command, name: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let named = command.clone().name(name.to_owned()).display_name(name.to_owned());
-    let mut all = vec![(name.to_owned(), page(&named)?)];
+/// The page of a command and those of the commands below it, by the names
+/// that clap gave them: `mecapy-tasks-list`.
+fn pages(command: &Command) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let mut all = vec![(name, page(command)?)];
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
-        all.extend(pages(below, &format!("{name}-{}", below.get_name()))?);
+        all.extend(pages(below)?);
     }
     Ok(all)
 }

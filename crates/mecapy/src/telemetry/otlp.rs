@@ -1,9 +1,9 @@
 //! Traces, by OTLP over HTTP with JSON
 //! (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>).
 //!
-//! Spans arrive as events of `engine::trace`, each already over. Written by
-//! hand as it is one document and one request: the libraries for it would be
-//! a third more crates to build.
+//! Spans arrive as events of `engine::trace`, each already over, as a run may
+//! outlive the request that asked for it. One document and one request need
+//! no library (`docs/decisions/0010`).
 
 use domain::Text;
 use domain::origin::Trace;

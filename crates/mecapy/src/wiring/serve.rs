@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use domain::{Clock, WorkerId, clock};
 use engine::{Engine, Parts};
 use store::migrate::Target;
@@ -162,10 +161,10 @@ async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<sto
     // Migrations may take as long as they take.
     let opened = tokio::task::spawn_blocking(open).await?;
     opened.map_err(|error| {
-        let path = settings.database.display();
+        let (path, error) = (settings.database.display(), error.text());
         Told::new(
-            format!("the database {path} can't be opened: {error}"),
-            format!("la base de données {path} ne peut pas être ouverte : {error}"),
+            format!("the database {path} can't be opened: {}", error.en),
+            format!("la base de données {path} ne peut pas être ouverte : {}", error.fr),
         )
         .into()
     })

@@ -51,11 +51,10 @@ fn a_database_of_the_previous_release_comes_up_with_all_its_rows() {
     let before = rows(&data.join("mecapy.db"));
     assert!(before.len() >= 8, "{before:#?}");
     let server = start(&data, &[]);
-    let client = server.client();
-    let tasks = client.get("/tasks").expect(200).json();
-    let _ = client;
     server.terminate().unwrap();
-    assert_eq!(rows(&data.join("mecapy.db")), before, "{tasks:#}");
+    let after = rows(&data.join("mecapy.db"));
+    let lost: Vec<_> = before.iter().filter(|row| !after.contains(row)).collect();
+    assert!(lost.is_empty(), "{lost:#?}");
     assert_eq!(sqlite::status(&data.join("mecapy.db")).unwrap().len(), SQLITE.len());
     // Whoever migrates keeps what was there before.
     if let Some(next) = SQLITE.get(1) {

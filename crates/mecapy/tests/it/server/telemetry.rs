@@ -78,7 +78,7 @@ fn the_metrics_tell_stages_starts_queues_errors_and_resources() {
         run(client, "echo", &json!({ "secret": "hunter2" }));
     }
     run(client, "wrong", &json!({}));
-    client.get("/tasks/0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506").expect(404);
+    assert_eq!(client.get("/tasks/0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506").status, 404);
     let metrics = client.with_token(None).get("/metrics").expect(200).text();
     for stage in ["accept", "queue", "startup", "run", "store"] {
         let count = value(&metrics, &format!("mecapy_stage_seconds_count{{stage=\"{stage}\"}}"));
@@ -86,7 +86,8 @@ fn the_metrics_tell_stages_starts_queues_errors_and_resources() {
     }
     let starts = |how: &str| value(&metrics, &format!("mecapy_starts_total{{start=\"{how}\"}}"));
     assert_eq!(starts("warm") + starts("cold"), 6.0);
-    let ended = |state: &str| value(&metrics, &format!("mecapy_tasks_ended_total{{state=\"{state}\"}}"));
+    let ended =
+        |state: &str| value(&metrics, &format!("mecapy_tasks_ended_total{{state=\"{state}\"}}"));
     assert_eq!((ended("completed"), ended("failed"), ended("cancelled")), (5.0, 1.0, 0.0));
     assert_eq!(value(&metrics, "mecapy_failures_total{kind=\"user_error\"}"), 1.0);
     assert_eq!(value(&metrics, "mecapy_problems_total{code=\"not_found\"}"), 1.0);
@@ -106,7 +107,7 @@ fn the_metrics_tell_stages_starts_queues_errors_and_resources() {
     let lines = metrics.lines().count();
     deploy(client, &Archive::new("other", "def calculate(inputs):\n    return inputs\n"));
     run(client, "other", &json!({}));
-    client.get("/tasks/0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f507").expect(404);
+    assert_eq!(client.get("/tasks/0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f507").status, 404);
     let again = client.get("/metrics").expect(200).text();
     // The route of the metrics themselves is new in it.
     let scraped = again.lines().filter(|line| line.contains("endpoint=\"/metrics\"")).count();
@@ -118,7 +119,7 @@ fn the_dashboard_and_the_alerts_ask_for_what_there_is() {
     let running = server();
     deploy(&running.client, &echo());
     run(&running.client, "echo", &json!({}));
-    running.client.get("/nowhere").expect(404);
+    assert_eq!(running.client.get("/nowhere").status, 404);
     let there = names(&running.client.get("/metrics").expect(200).text());
     let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
     for file in ["grafana/mecapy.json", "prometheus/mecapy.rules.yml"] {
@@ -127,7 +128,8 @@ fn the_dashboard_and_the_alerts_ask_for_what_there_is() {
         let asked: BTreeSet<&str> = words
             .filter(|word| word.starts_with("mecapy_") || word.starts_with("process_"))
             .map(|word| {
-                let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|e| word.strip_suffix(e));
+                let histogram =
+                    ["_bucket", "_sum", "_count"].iter().find_map(|e| word.strip_suffix(e));
                 histogram.unwrap_or(word)
             })
             .collect();
@@ -177,7 +179,7 @@ fn traces_go_from_the_request_to_the_sandbox_by_otlp() {
     let headers = [("content-type", "application/json"), ("traceparent", caller)];
     let path = "/functions/echo/execute?wait=60";
     let body = br#"{"inputs": {"word": "payload"}}"#.to_vec();
-    client.send("POST".parse().unwrap(), path, &headers, body).expect(200);
+    assert_eq!(client.send("POST".parse().unwrap(), path, &headers, body).status, 200);
     let mut spans: Vec<Value> = Vec::new();
     while spans.len() < 6 {
         let (path, head, body) = collector.next();
