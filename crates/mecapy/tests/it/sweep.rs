@@ -95,6 +95,7 @@ fn wrong_settings(leaf: &Leaf) -> Vec<Case> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     vec![
         Case::new(&words, 2).with("MECAPY_TOKN", "x"),
+        Case::new(&words, 2).with("MECAPY_ZZZZZZZZ", "x"),
         Case::new(&words, 2).with("MECAPY_SLOTS", "many"),
         Case::new(&words, 2).with("DATABASE_URL", "mysql://u:hunter2@h/d"),
         Case::new(&[&words[..], &["--config", "nowhere.toml"]].concat(), 2),
@@ -153,24 +154,14 @@ fn particular(closed: &str, taken: &str) -> Vec<Case> {
 
 /// Words by which a message says what to do next.
 const NEXT: [&[&str]; 2] = [
-    &["`", "--", "expected", "did you mean", "see ", "name ", "give ", "choose ", "set "],
-    &[
-        "`",
-        "--",
-        "attendu",
-        "vouliez-vous",
-        "voir ",
-        "indiquez ",
-        "donnez ",
-        "choisissez ",
-        "mettez ",
-    ],
+    &["`", "--", "expected", "did you mean", "see ", "check ", "name ", "choose ", "remove "],
+    &["`", "--", "attendu", "vouliez-vous", "voir ", "vérifiez ", "donnez ", "choisissez "],
 ];
 
 fn folder(home: &Path) {
     std::fs::write(home.join("wrong.toml"), "slots = [\n").unwrap();
     std::fs::create_dir(home.join("there")).unwrap();
-    std::fs::write(home.join("there/file"), "x").unwrap();
+    std::fs::write(home.join("there/mecapy.yaml"), "x").unwrap();
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn busy(data: &Path) {
     let gone = run(&client, "echo", &json!({}));
     let answer = client.delete(&format!("/tasks/{}", gone["task_id"].as_str().unwrap()));
     assert_eq!(answer.status, 204, "{}", answer.text());
-    client.post_file("/files", "file", "points.csv", b"1;2;3").expect(201);
+    let uploaded = client.post_file("/files", "file", "points.csv", b"1;2;3");
+    assert_eq!(uploaded.status, 201);
     assert_eq!(client.post("/companies", &json!({ "name": "other" })).status, 201);
     server.kill().unwrap();
 }
