@@ -8,7 +8,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use domain::{Lang, Text, UserId};
+use domain::origin::{Origin, Trace};
+use domain::{Lang, Text, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     /// The path that was asked for, `/api` included.
     pub(crate) path: String,
     id: HeaderValue,
+    trace: Option<Trace>,
     user: OnceLock<UserId>,
 }
 
@@ -42,8 +44,14 @@ impl Context {
                         .expect("a UUID is visible ASCII")
                 },
             ),
+            trace: engine::trace::is_on().then(|| engine::trace::begin(caller_of(headers))),
             user: OnceLock::new(),
         }
+    }
+
+    /// Where what this request asks for comes from.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin { request_id: self.request_id().into(), trace: self.trace }
     }
 
     /// The request's id: the caller's where it is acceptable, else a new one.
@@ -65,10 +73,17 @@ fn is_request_id(id: &HeaderValue) -> bool {
         && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:+/=".contains(b))
 }
 
+/// The span of the caller's that this request is part of.
+fn caller_of(headers: &HeaderMap) -> Option<Trace> {
+    headers.get("traceparent")?.to_str().ok()?.parse().ok()
+}
+
 /// The outermost layer.
 pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let context = Arc::new(Context::of(&request));
+    let began =
+        context.trace.map(|trace| (trace, caller_of(request.headers()), app.engine.clock().now()));
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
     let endpoint = endpoint.as_ref().map_or("none", |path| {
         // Both prefixes are the same route to whoever counts.
@@ -91,6 +106,11 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
     let status = response.status().as_u16();
     record(&method, endpoint, status, duration);
     app.tidy_metrics();
+    if let Some((trace, caller, began)) = began {
+        let ended = app.engine.clock().now();
+        let request = Told { method: &method, endpoint, status, began, ended };
+        request.tell(trace, caller, &context);
+    }
     tracing::info!(
         request_id = context.request_id(),
         user_id = context.user.get().map(tracing::field::display),
@@ -118,6 +138,34 @@ fn unknown_coding(headers: &HeaderMap) -> Option<Problem> {
             "Transfer-Encoding : attendu `chunked` et rien d'autre.",
         ),
     ))
+}
+
+/// A request that was answered, for whoever collects traces.
+struct Told<'a> {
+    method: &'a axum::http::Method,
+    endpoint: &'a str,
+    status: u16,
+    began: Timestamp,
+    ended: Timestamp,
+}
+
+impl Told<'_> {
+    fn tell(&self, trace: Trace, caller: Option<Trace>, context: &Context) {
+        tracing::info!(
+            target: engine::trace::TARGET,
+            name = format_args!("{} {}", self.method, self.endpoint),
+            server = true,
+            %trace,
+            parent = caller.map_or(0, |caller| caller.span),
+            began_us = self.began.0,
+            ended_us = self.ended.0,
+            failed = self.status >= 500,
+            request_id = context.request_id(),
+            http.request.method = %self.method,
+            http.route = self.endpoint,
+            http.response.status_code = self.status,
+        );
+    }
 }
 
 fn record(method: &axum::http::Method, endpoint: &str, status: u16, duration: std::time::Duration) {

@@ -4,8 +4,11 @@
 //! and returns when the folder was flushed too. Scratch files of a process
 //! that died are swept when the next one opens the folder.
 
+mod frozen;
 mod listing;
 mod scratch;
+
+pub use frozen::Frozen;
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -171,10 +174,14 @@ impl Blobs for Directory {
     }
 
     async fn delete(&self, key: Key) -> Result<bool, Error> {
-        self.blocking(move |inner| match fs::remove_file(inner.path(key)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::from_io("delete", key, error)),
+        self.blocking(move |inner| {
+            let fail = |error| Error::from_io("delete", key, error);
+            let _free = inner.not_frozen().map_err(fail)?;
+            match fs::remove_file(inner.path(key)) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(fail(error)),
+            }
         })
         .await
     }
@@ -307,6 +314,7 @@ impl Inner {
     fn delete_company(&self, company: CompanyId) -> Result<(), Error> {
         let folder = self.root.join(company.to_string());
         let fail = |reason| Error::from_io("delete", company, reason);
+        let _free = self.not_frozen().map_err(fail)?;
         // Out of sight at once; what a crash leaves of it is swept as scratch.
         let aside = self.scratch.aside(company);
         match fs::rename(&folder, &aside) {
@@ -317,6 +325,14 @@ impl Inner {
         self.forget_durable(&folder);
         flush_folder(&self.root).map_err(fail)?;
         fs::remove_dir_all(&aside).map_err(fail)
+    }
+
+    /// Waits while objects are being frozen, and keeps others from it until
+    /// the answer is dropped.
+    fn not_frozen(&self) -> io::Result<File> {
+        let root = File::open(&self.root)?;
+        root.lock_shared()?;
+        Ok(root)
     }
 
     /// Makes a folder and those above it, up to the root, and flushes each

@@ -14,7 +14,7 @@ pub mod key;
 mod reader;
 
 pub use blobs::{Blobs, Handle, Listed, Source, Stored};
-pub use directory::Directory;
+pub use directory::{Directory, Frozen};
 pub use error::Error;
 pub use key::{Area, Key, Name};
 pub use reader::Reader;

@@ -16,6 +16,7 @@ pub mod json;
 pub mod lang;
 pub mod limits;
 pub mod manifest;
+pub mod origin;
 pub mod permission;
 pub mod task;
 pub mod testing;

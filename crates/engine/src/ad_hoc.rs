@@ -5,10 +5,11 @@
 //! company never sees. The same code with the same packages is the same
 //! version.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::manifest::BaseImage;
+use domain::origin::Origin;
 use domain::permission::Principal;
 use domain::task::Priority;
 use domain::{DeploymentId, Digest, Fault, FunctionId, Text, VersionId};
@@ -55,6 +56,8 @@ pub struct AdHoc {
     pub timeout_s: Option<f64>,
     /// Whether the caller hears nothing of the task before its end.
     pub waits: bool,
+    /// The request that asks, where one does.
+    pub origin: Option<Origin>,
 }
 
 impl Engine {
@@ -64,6 +67,7 @@ impl Engine {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
+        let begun = (Instant::now(), self.clock.now());
         let limit_bytes = self.limits.inputs_bytes;
         if request.inputs.len() as u64 > limit_bytes {
             return Err(Error::TooLarge { what: "inputs", limit_bytes });
@@ -71,7 +75,7 @@ impl Engine {
         let company = self.company_seen(who.company).await?;
         self.check_room(&company).await?;
         let timeout = self.timeout(request.timeout_s, TIMEOUT);
-        let AdHoc { name, inputs, priority, waits, .. } = request.clone();
+        let AdHoc { name, inputs, priority, waits, origin, .. } = request.clone();
         let (limits, policy) = (self.limits.clone(), self.policy);
         let read = self.apart(who.company, move || read(&request, &limits, policy)).await?;
         // Everything that is wrong is told at once.
@@ -91,7 +95,7 @@ impl Engine {
         let deployed = self.deployed(who.company, version).await?;
         let inputs = self.check_inputs(who, &deployed, inputs).await.map_err(in_inputs)?;
         let name = name.unwrap_or_else(|| NAME.to_owned());
-        let accepting = Accepting { name, inputs, priority, timeout, waits };
+        let accepting = Accepting { name, inputs, priority, timeout, waits, origin, begun };
         self.accept_on(who, &deployed, &company, accepting).await
     }
 
@@ -281,6 +285,7 @@ mod tests {
             priority: Priority::default(),
             timeout_s: None,
             waits: false,
+            origin: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use broker::Want;
 use bytes::Bytes;
+use domain::origin::Origin;
 use domain::task::State;
 use domain::{LeaseToken, TaskId, WorkerId};
 use store::tasks::{Claim, InputsRef, Lease, Task};
@@ -51,6 +52,8 @@ pub struct Work {
     pub files: Vec<InputFile>,
     /// The version to run.
     pub deployed: Arc<Deployed>,
+    /// The request that asked for the task, where this process knows it.
+    pub origin: Option<Origin>,
     /// Where the claim is still being written: whether it was. The run goes
     /// on meanwhile; nothing of it counts before this says yes.
     pub(crate) confirmed: Option<Told>,
@@ -63,9 +66,12 @@ pub(crate) struct Pending(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    tasks: HashMap<TaskId, (Task, Bytes)>,
+    tasks: HashMap<TaskId, Remembered>,
     bytes: usize,
 }
+
+/// A task with its inputs and its request.
+type Remembered = (Task, Bytes, Option<Origin>);
 
 const PENDING_BYTES: usize = 64 << 20;
 /// What a waiting task costs beyond its inputs, generously.
@@ -73,22 +79,31 @@ const PENDING_OVERHEAD: usize = 2048;
 
 impl Pending {
     /// Keeps a task; `false` where there is no room.
-    pub(crate) fn put(&self, task: &Task, inputs: &Bytes) -> bool {
+    pub(crate) fn put(&self, task: &Task, inputs: &Bytes, origin: Option<Origin>) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = inputs.len() + PENDING_OVERHEAD;
         let fits = waiting.bytes + cost <= PENDING_BYTES;
         if fits {
             waiting.bytes += cost;
-            waiting.tasks.insert(task.id, (task.clone(), inputs.clone()));
+            waiting.tasks.insert(task.id, (task.clone(), inputs.clone(), origin));
         }
         fits
     }
 
-    pub(crate) fn take(&self, id: TaskId) -> Option<(Task, Bytes)> {
+    pub(crate) fn take(&self, id: TaskId) -> Option<Remembered> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = waiting.tasks.remove(&id)?;
         waiting.bytes -= found.1.len() + PENDING_OVERHEAD;
         Some(found)
+    }
+}
+
+impl Work {
+    /// The id of the request that asked for it, for log lines; empty where
+    /// this process does not know it.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        self.origin.as_ref().map_or("", |origin| &origin.request_id)
     }
 }
 
@@ -97,15 +112,20 @@ impl Engine {
     pub async fn next(&self, worker: WorkerId, want: Want) -> Result<Option<Work>, Error> {
         while let Some(queued) = self.broker.take(want).await? {
             let claimed = match self.pending.take(queued.task) {
-                Some((task, inputs)) => Some(self.claim_ahead(task, inputs, worker)),
-                None => self.claim_first(queued.company, queued.task, worker).await?,
+                Some((task, inputs, origin)) => {
+                    Some((self.claim_ahead(task, inputs, worker), origin))
+                }
+                None => {
+                    let first = self.claim_first(queued.company, queued.task, worker).await?;
+                    first.map(|claimed| (claimed, None))
+                }
             };
-            let Some(Claimed { task, inputs, claim, confirmed }) = claimed else {
+            let Some((Claimed { task, inputs, claim, confirmed }, origin)) = claimed else {
                 // Somebody cancelled it between the two looks.
                 self.broker.remove(queued.task).await?;
                 continue;
             };
-            match self.work(task, inputs, claim, confirmed).await {
+            match self.work(task, inputs, claim, confirmed, origin).await {
                 Ok(work) => return Ok(Some(work)),
                 Err(error) => {
                     tracing::error!(task.id = %queued.task, "a claimed task can't be prepared: {error}");
@@ -158,6 +178,7 @@ impl Engine {
         inputs: Bytes,
         claim: Claim,
         confirmed: Option<Told>,
+        origin: Option<Origin>,
     ) -> Result<Work, Error> {
         let deployed = self.deployed(task.company, task.version).await?;
         task.state = State::Running;
@@ -172,7 +193,7 @@ impl Engine {
             token: claim.token,
         };
         self.running.enter(lease);
-        Ok(Work { lease, task, inputs, files, deployed, confirmed })
+        Ok(Work { lease, task, inputs, files, deployed, origin, confirmed })
     }
 
     /// Claims a task that this process knows without waiting for the commit.

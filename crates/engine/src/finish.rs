@@ -2,7 +2,7 @@
 //! waiters told.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::{LiveEvent, Topic};
 use bytes::Bytes;
@@ -74,7 +74,8 @@ impl Engine {
     /// Ends an attempt. Whatever is told after the first ending of a task, or
     /// by a worker that lost its lease, is fenced and stored nowhere.
     pub async fn finish(&self, work: Work, report: Report) -> Result<Finished, Error> {
-        let Work { lease, task, deployed, confirmed, .. } = work;
+        let Work { lease, task, deployed, origin, confirmed, .. } = work;
+        let reported = self.clock.now();
         let id = task.id;
         // Nothing is kept of a run whose claim was not written.
         if !self.unwritten.is_held(id) && !confirm(confirmed.clone()).await {
@@ -84,7 +85,8 @@ impl Engine {
         let (ending, artifacts) = match self.ending(&lease, &task, &deployed, report).await {
             Ok(ending) => ending,
             Err(error) => {
-                tracing::error!(task.id = %id, "a result could not be kept: {error}");
+                let request_id = origin.as_ref().map(|origin| &*origin.request_id);
+                tracing::error!(request_id, task.id = %id, "a result could not be kept: {error}");
                 let outcome = outcome_of(&task, storage_failed());
                 (
                     Ending {
@@ -97,13 +99,16 @@ impl Engine {
                 )
             }
         };
-        tracing::debug!(task.id = %id, artifacts, "attempt ended");
+        let request_id = origin.as_ref().map(|origin| &*origin.request_id);
+        tracing::debug!(request_id, task.id = %id, artifacts, "attempt ended");
         let handed_back = matches!(ending.outcome, Outcome::HandBack);
         let retry_delay = match &ending.outcome {
             Outcome::Retry { delay, .. } => *delay,
             _ => Duration::ZERO,
         };
+        let storing = Instant::now();
         let finished = self.store_ending(lease, &task, &ending, confirmed).await;
+        let stored = storing.elapsed();
         self.running.leave(&lease);
         match &finished {
             // Who took the task over took it out of the broker's books, and
@@ -116,6 +121,10 @@ impl Engine {
         }
         let finished = finished?;
         let Finished::Stored(state) = finished else { return Ok(finished) };
+        self.measures.ended(&task, &ending, state, stored);
+        if let Some(trace) = origin.and_then(|origin| origin.trace) {
+            crate::trace::attempt(trace, &task, &ending, reported, self.clock.now());
+        }
         if state == State::Queued {
             if !handed_back {
                 self.requeue(task, retry_delay).await?;
@@ -371,6 +380,14 @@ fn state_of(outcome: &Outcome) -> Option<State> {
         Outcome::Failed(_) => Some(State::Failed),
         Outcome::Cancelled => Some(State::Cancelled),
         Outcome::Retry { .. } | Outcome::HandBack => None,
+    }
+}
+
+/// Why the attempt failed, where it did.
+pub(crate) fn kind_of(outcome: &Outcome) -> Option<ErrorKind> {
+    match outcome {
+        Outcome::Failed(error) | Outcome::Retry { error, .. } => Some(error.kind),
+        Outcome::Completed { .. } | Outcome::Cancelled | Outcome::HandBack => None,
     }
 }
 

@@ -21,11 +21,13 @@ mod files;
 mod finish;
 mod functions;
 mod idempotency;
+mod measures;
 mod operations;
 mod recover;
 mod running;
 mod submit;
 mod tasks;
+pub mod trace;
 mod unwritten;
 mod watch;
 
@@ -109,6 +111,7 @@ pub struct Inner {
     recent: Cache<TaskId, Arc<store::tasks::Task>>,
     running: running::Running,
     pending: dispatch::Pending,
+    measures: measures::Measures,
     unwritten: unwritten::Unwritten,
     deploying: tokio::sync::Semaphore,
     /// Each company's turn to have archives tested.
@@ -152,6 +155,7 @@ impl Engine {
             recent: recent(),
             running: running::Running::default(),
             pending: dispatch::Pending::default(),
+            measures: measures::Measures::new(),
             unwritten: unwritten::Unwritten::default(),
             deploying: tokio::sync::Semaphore::new(deploy::AT_ONCE),
             testing: Cache::builder().max_capacity(10_000).build(),

@@ -97,6 +97,17 @@ impl Engine {
         Ok(workers)
     }
 
+    /// Writes what is looked at rather than counted, for a scrape of the
+    /// metrics.
+    pub async fn observe(&self) -> Result<(), Error> {
+        let depths = self.broker.depths().await?;
+        let workers: Vec<_> =
+            self.local.get().map(|(_, worker)| worker.status()).into_iter().collect();
+        let health = self.health().await;
+        crate::measures::observe(&depths, &workers, &health, self.clock.now());
+        Ok(())
+    }
+
     /// Which parts answer.
     pub async fn health(&self) -> Health {
         let database = tokio::time::timeout(PATIENCE, self.store.ping()).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::task::State;
+use domain::task::{ErrorKind, State};
 use domain::{TaskId, Timestamp, WorkerId};
 use store::operator::Reaped;
 use tokio::time::Instant;
@@ -103,6 +103,8 @@ impl Engine {
     async fn taken_over(&self, lost: &Reaped) -> Result<(), Error> {
         let (company, id) = (lost.lease.company, lost.lease.task);
         tracing::warn!(task.id = %id, attempt = lost.lease.attempt, "a worker was lost");
+        self.measures.failed(ErrorKind::LostWorker);
+        self.measures.count(lost.state);
         self.running.leave(&lost.lease);
         self.broker.remove(id).await?;
         match &lost.queued {

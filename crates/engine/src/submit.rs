@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::{LiveEvent, Queued, Topic};
 use bytes::Bytes;
 use domain::function::FunctionRef;
+use domain::origin::Origin;
 use domain::permission::Principal;
 use domain::task::{Priority, QueueClass, State};
-use domain::{CompanyId, Digest, Fault, LeaseToken, TaskId, Text};
+use domain::{CompanyId, Digest, Fault, LeaseToken, TaskId, Text, Timestamp};
 use package::FileRef;
 use sha2::Digest as _;
 use store::tasks::{Claim, InputsRef, NewTask, Task};
@@ -41,6 +42,14 @@ pub struct Submission {
     /// Whether the caller hears nothing of the task before its end, or before
     /// [`Engine::ensure_written`].
     pub waits: bool,
+    /// The request that asks, where one does.
+    pub origin: Option<Origin>,
+}
+
+/// How a submission is to be handled beyond its task.
+struct Asked {
+    waits: bool,
+    origin: Option<Origin>,
 }
 
 /// A task about to be accepted: what is known beside its version.
@@ -51,6 +60,9 @@ pub(crate) struct Accepting {
     pub(crate) priority: Priority,
     pub(crate) timeout: Duration,
     pub(crate) waits: bool,
+    pub(crate) origin: Option<Origin>,
+    /// When the request was taken up.
+    pub(crate) begun: (Instant, Timestamp),
 }
 
 /// A task that was accepted, durably.
@@ -76,15 +88,16 @@ impl Engine {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
+        let begun = (Instant::now(), self.clock.now());
         let deployed = self.resolve(who.company, &who.company_name, reference).await?;
         let inputs = self.check_inputs(who, &deployed, submission.inputs).await?;
         let own = Duration::from_secs(deployed.version.manifest.runtime.timeout_s.into());
         let timeout = self.timeout(submission.timeout_s, own)?;
         let company = self.company_seen(who.company).await?;
         self.check_room(&company).await?;
-        let Submission { priority, waits, .. } = submission;
+        let Submission { priority, waits, origin, .. } = submission;
         let name = deployed.version.name.clone();
-        let accepting = Accepting { name, inputs, priority, timeout, waits };
+        let accepting = Accepting { name, inputs, priority, timeout, waits, origin, begun };
         self.accept_on(who, &deployed, &company, accepting).await
     }
 
@@ -96,7 +109,7 @@ impl Engine {
         company: &store::accounts::Company,
         accepting: Accepting,
     ) -> Result<Submitted, Error> {
-        let Accepting { name, inputs, priority, timeout, waits } = accepting;
+        let Accepting { name, inputs, priority, timeout, waits, origin, begun } = accepting;
         let expected = deployed.expected(timeout);
         let now = self.clock.now();
         let version = &deployed.version;
@@ -134,9 +147,18 @@ impl Engine {
         if let Some(key) = cache_key
             && let Some(submitted) = self.answer_from_cache(&task, &inputs, key).await?
         {
+            self.measures.answered_from_cache();
             return Ok(submitted);
         }
-        self.accept(task, inputs, cache_key, company, waits).await
+        let trace = origin.as_ref().and_then(|origin| origin.trace);
+        let told = trace.map(|trace| (trace, task.clone()));
+        let asked = Asked { waits, origin };
+        let submitted = self.accept(task, inputs, cache_key, company, asked).await?;
+        self.measures.accepted(begun.0.elapsed());
+        if let Some((trace, task)) = told {
+            crate::trace::stage(trace, &task, "accept", begun.1, self.clock.now());
+        }
+        Ok(submitted)
     }
 
     /// Stores a task and starts it at once where a slot is free and nobody is
@@ -147,7 +169,7 @@ impl Engine {
         inputs: Bytes,
         cache_key: Option<Digest>,
         company: &store::accounts::Company,
-        waits: bool,
+        asked: Asked,
     ) -> Result<Submitted, Error> {
         let stored_inputs = self.store_inputs(task.company, &inputs).await?;
         let new = NewTask {
@@ -174,8 +196,8 @@ impl Engine {
         let job = self.jobs.spawn(async move {
             let _admission = admission;
             match direct {
-                Some((worker, slot)) => engine.start(new, inputs, worker, slot, waits).await,
-                None => engine.enqueue(new, inputs, queued, waits).await,
+                Some((worker, slot)) => engine.start(new, inputs, worker, slot, asked).await,
+                None => engine.enqueue(new, inputs, queued, asked).await,
             }
         });
         job.await.map_err(|error| Error::Internal(format!("accepting a task failed: {error}")))?
@@ -187,7 +209,7 @@ impl Engine {
         inputs: Bytes,
         worker: domain::WorkerId,
         slot: Box<dyn Slot>,
-        waits: bool,
+        asked: Asked,
     ) -> Result<Submitted, Error> {
         let claim = Claim { attempt: 1, token: LeaseToken::random(), worker, lease: LEASE };
         let (company, id) = (new.task.company, new.task.id);
@@ -195,7 +217,7 @@ impl Engine {
         new.task.started_at = Some(self.clock.now());
         let (teller, told) = watch::channel(None);
         let task = new.task.clone();
-        let mut work = match self.work(task, inputs, claim, Some(told)).await {
+        let mut work = match self.work(task, inputs, claim, Some(told), asked.origin).await {
             Ok(work) => work,
             Err(error) => {
                 self.broker.remove(id).await?;
@@ -203,7 +225,7 @@ impl Engine {
             }
         };
         let submitted = Submitted { task: id, state: State::Running, position: None };
-        if waits {
+        if asked.waits {
             work.confirmed = Some(self.hold(new));
             slot.start(work);
             return Ok(submitted);
@@ -224,14 +246,14 @@ impl Engine {
         new: NewTask,
         inputs: Bytes,
         queued: Queued,
-        waits: bool,
+        asked: Asked,
     ) -> Result<Submitted, Error> {
         let task = new.task.clone();
         let (company, id) = (task.company, task.id);
         // What is not kept in memory is read from the database when its turn
         // has come.
-        let is_kept = self.pending.put(&task, &inputs);
-        if waits && is_kept {
+        let is_kept = self.pending.put(&task, &inputs, asked.origin);
+        if asked.waits && is_kept {
             self.hold(new);
         } else if let Err(error) = self.store.submit(new).await {
             self.pending.take(id);

@@ -102,6 +102,7 @@ impl Engine {
             Cancelled::Done => {
                 self.pending.take(id);
                 self.broker.remove(id).await?;
+                self.measures.count(State::Cancelled);
                 if let Some(task) = self.store.task(who.company, id).await? {
                     self.ended(task);
                 }

@@ -63,8 +63,27 @@ impl From<anyhow::Error> for Failure {
         // What an operator has to mend is known in both languages.
         let environment = error.downcast_ref::<environment::Error>().map(|known| known.text());
         let sandbox = || error.downcast_ref::<NoSandbox>().map(NoSandbox::text);
-        let text = environment.or_else(sandbox).unwrap_or_else(|| Text::same(format!("{error:#}")));
-        Self::new(Exit::Failed, text)
+        let told = || error.downcast_ref::<Told>().map(|told| told.0.clone());
+        let text = environment.or_else(sandbox).or_else(told);
+        Self::new(Exit::Failed, text.unwrap_or_else(|| Text::same(format!("{error:#}"))))
+    }
+}
+
+impl From<backup::Error> for Failure {
+    fn from(error: backup::Error) -> Self {
+        Self::new(Exit::Failed, error.text())
+    }
+}
+
+/// An error that says in both languages what to do about it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", .0.en)]
+pub struct Told(pub Text);
+
+impl Told {
+    /// The sentence in English and in French.
+    pub fn new(en: impl Into<String>, fr: impl Into<String>) -> Self {
+        Self(Text::new(en, fr))
     }
 }
 

@@ -1,188 +1,106 @@
-//! Logs: readable lines on a terminal, JSON lines elsewhere.
+//! Logs: readable lines on a terminal, JSON lines elsewhere. Traces and errors
+//! go to whoever the operator names, and nowhere else.
 
-use std::fmt;
+mod fields;
+mod json;
+mod otlp;
+mod outbox;
+mod sentry;
+
 use std::io::IsTerminal;
 
-use domain::Clock;
-use serde_json::{Map, Value};
-use tracing::field::{Field, Visit};
+use domain::Text;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::settings::Environment;
+use crate::settings::{Environment, Secret, Settings};
+pub use outbox::Sending;
+
+/// Who is told beside the log.
+#[derive(Clone, Debug, Default)]
+pub struct Receivers {
+    /// Where traces go, by OTLP over HTTP: the address that `/v1/traces` is
+    /// put behind.
+    pub otlp: Option<String>,
+    /// Headers for it, `name=value,…`.
+    pub otlp_headers: Option<Secret>,
+    /// Where errors go.
+    pub sentry: Option<Secret>,
+}
 
 /// Begins to write logs on standard error, from `level` on.
 pub fn start(level: Level, environment: Environment, service: &'static str) {
-    // The libraries below us explain themselves only when they are debugged.
-    let quiet = level < Level::DEBUG;
-    let filter = tracing_subscriber::EnvFilter::default()
-        .add_directive(LevelFilter::from_level(level).into());
-    let filter = if quiet {
-        ["hyper=warn", "tower=warn", "h2=warn"]
-            .into_iter()
-            .filter_map(|directive| directive.parse().ok())
-            .fold(filter, tracing_subscriber::EnvFilter::add_directive)
-    } else {
-        filter
-    };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first one's choice.
-    let _ = if std::io::stderr().is_terminal() {
-        builder.with_target(false).try_init()
-    } else {
-        builder.event_format(Json { environment, service }).try_init()
-    };
+    let _ = begin(level, environment, service, &Receivers::default());
 }
 
-/// One JSON object per line: `timestamp`, `level`, `service`, `environment`,
-/// `version`, `message`, the fields that requests carry (`request_id`,
-/// `user_id`, `endpoint`, `method`, `status_code`, `duration_ms`) and, for
-/// everything else, `metadata`.
-struct Json {
+/// The same for a server, with whoever else is told. What was not sent yet is
+/// sent when the answer is dropped.
+///
+/// # Errors
+/// Where a receiver's address can't be used.
+pub fn start_server(settings: &Settings) -> Result<Vec<Sending>, Text> {
+    let level = settings.log_level.unwrap_or(Level::INFO);
+    begin(level, settings.environment, "mecapy", &settings.receivers)
+}
+
+fn begin(
+    level: Level,
     environment: Environment,
     service: &'static str,
+    receivers: &Receivers,
+) -> Result<Vec<Sending>, Text> {
+    let about = About { service, environment };
+    let mut sending = Vec::new();
+    let otlp = match &receivers.otlp {
+        Some(url) => {
+            let (layer, sends) = otlp::layer(url, receivers.otlp_headers.as_ref(), about)?;
+            sending.push(sends);
+            let spans = Targets::new().with_target(engine::trace::TARGET, LevelFilter::INFO);
+            Some(layer.with_filter(spans))
+        }
+        None => None,
+    };
+    let sentry = match &receivers.sentry {
+        Some(dsn) => {
+            let (layer, sends) = sentry::layer(dsn, about)?;
+            sending.push(sends);
+            Some(layer.with_filter(LevelFilter::ERROR))
+        }
+        None => None,
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if std::io::stderr().is_terminal() {
+        lines.with_target(false).with_filter(filter(level)).boxed()
+    } else {
+        lines.event_format(json::Json(about)).with_filter(filter(level)).boxed()
+    };
+    let subscriber = tracing_subscriber::registry().with(lines).with(otlp).with(sentry);
+    // A second start in one process (tests) keeps the first one's choice.
+    let _ = subscriber.try_init();
+    Ok(sending)
 }
 
-/// Fields with a place of their own; the rest goes into `metadata`.
-const NAMED: &[&str] =
-    &["message", "request_id", "user_id", "endpoint", "method", "status_code", "duration_ms"];
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let mut line = Map::new();
-        let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
-        put("timestamp", domain::clock::System.now().to_string().into());
-        put("level", event.metadata().level().as_str().to_ascii_lowercase().into());
-        put("service", self.service.into());
-        put("environment", self.environment.as_str().into());
-        put("version", env!("CARGO_PKG_VERSION").into());
-        put("target", event.metadata().target().into());
-        let mut metadata = Map::new();
-        for (name, value) in fields.0 {
-            // `request.id` and `request_id` are the same to who reads logs.
-            let flat = name.replace('.', "_");
-            if NAMED.contains(&flat.as_str()) {
-                line.insert(flat, value);
-            } else {
-                metadata.insert(name, value);
-            }
-        }
-        let spans = context.event_scope().map(|scope| {
-            scope
-                .from_root()
-                .map(|span| {
-                    let extensions = span.extensions();
-                    let fields = extensions.get::<FormattedFields<N>>();
-                    match fields.filter(|fields| !fields.is_empty()) {
-                        Some(fields) => format!("{}{{{fields}}}", span.name()),
-                        None => span.name().to_owned(),
-                    }
-                })
-                .map(Value::from)
-                .collect::<Vec<_>>()
-        });
-        if let Some(spans) = spans.filter(|spans| !spans.is_empty()) {
-            metadata.insert("spans".to_owned(), spans.into());
-        }
-        if !metadata.is_empty() {
-            line.insert("metadata".to_owned(), metadata.into());
-        }
-        writeln!(writer, "{}", Value::Object(line))
-    }
+/// What every line, trace and error says of its sender.
+#[derive(Clone, Copy, Debug)]
+struct About {
+    service: &'static str,
+    environment: Environment,
 }
 
-#[derive(Default)]
-struct Fields(Map<String, Value>);
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
+/// What a log shows: spans are for whoever collects traces.
+fn filter(level: Level) -> EnvFilter {
+    let mut directives = vec![format!("{}=off", engine::trace::TARGET)];
+    // The libraries below us explain themselves only when they are debugged.
+    if level < Level::DEBUG {
+        directives.extend(["hyper=warn", "tower=warn", "h2=warn"].map(str::to_owned));
     }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_log_line_is_one_json_object_with_the_documented_fields() {
-        let captured = Captured::default();
-        let to = captured.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || to.clone())
-            .event_format(Json { environment: Environment::Staging, service: "mecapy" })
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(
-                request.id = "r1",
-                duration_ms = 1.5,
-                task.id = "t1",
-                "a request\nended"
-            );
-        });
-        let bytes = captured.0.lock().unwrap().clone();
-        let text = String::from_utf8(bytes).unwrap();
-        assert_eq!(text.matches('\n').count(), 1);
-        let line: Value = serde_json::from_str(&text).unwrap();
-        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
-        assert_eq!(line["level"], "info");
-        assert_eq!(line["service"], "mecapy");
-        assert_eq!(line["environment"], "staging");
-        assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(line["message"], "a request\nended");
-        assert_eq!(line["request_id"], "r1");
-        assert_eq!(line["duration_ms"].to_string(), "1.5");
-        assert_eq!(line["metadata"]["task.id"], "t1");
-    }
+    directives.iter().filter_map(|directive| directive.parse().ok()).fold(
+        EnvFilter::default().add_directive(LevelFilter::from_level(level).into()),
+        EnvFilter::add_directive,
+    )
 }

@@ -2,10 +2,14 @@
 
 mod data;
 mod doctor;
+mod measurements;
+mod migrate;
 mod serve;
 mod test;
 
+pub(crate) use data::{hold, occupied_by};
 pub(crate) use doctor::{calculate, pythons, uv};
+pub(crate) use migrate::{keep_copy, pending};
 pub use serve::serve;
 pub use test::test_archive;
 

@@ -109,6 +109,8 @@ def read_exactly(length):
 
 def work(header, body):
     blas.raise_threads(header["cpu_cores"])
+    if "request_id" in header:
+        os.environ["MECAPY_REQUEST_ID"] = header["request_id"]
     os.chdir("/code")
     jobs[header["job"]](header, body)
 

@@ -32,6 +32,9 @@ pub struct Assignment {
     pub input_files: Option<PathBuf>,
     /// What it may use.
     pub limits: Limits,
+    /// The id of the request that asked for the work, which the run finds in
+    /// `MECAPY_REQUEST_ID`.
+    pub request_id: Option<Arc<str>>,
     /// Chunks of a study: at low CPU weight, so that a person's run goes first.
     pub low_priority: bool,
 }
@@ -113,9 +116,9 @@ impl Default for Limits {
 }
 
 impl Assignment {
-    /// An assignment without input files, at normal priority.
+    /// An assignment without input files and request, at normal priority.
     pub fn new(job: Job, code: PathBuf, limits: Limits) -> Self {
-        Self { job, code, input_files: None, limits, low_priority: false }
+        Self { job, code, input_files: None, limits, request_id: None, low_priority: false }
     }
 }
 

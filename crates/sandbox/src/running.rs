@@ -192,6 +192,9 @@ impl Running {
         header["cpu_cores"] = json!(limits.cpu_cores);
         header["processes"] = json!(limits.pids);
         header["result_bytes"] = json!(limits.result_bytes);
+        if let Some(request_id) = &self.assignment.request_id {
+            header["request_id"] = json!(&**request_id);
+        }
         let header = header.to_string();
         let mut job = Vec::with_capacity(12 + header.len() + body.len());
         job.extend((header.len() as u32).to_le_bytes());

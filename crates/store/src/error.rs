@@ -1,5 +1,7 @@
 //! What can go wrong with the database.
 
+use domain::Text;
+
 /// An error of the database. Absence is no error: look-ups answer `None`.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -20,6 +22,8 @@ pub enum Error {
         expected: String,
         /// What to do.
         remedy: &'static str,
+        /// The same in French.
+        french: &'static str,
     },
     /// `DATABASE_URL` names no database that this build can use.
     #[error("expected a database URL such as {expected}, found {found}")]
@@ -40,4 +44,25 @@ pub enum Error {
         /// What the database said.
         reason: String,
     },
+}
+
+impl Error {
+    /// The sentence in both languages, for an operator.
+    #[must_use]
+    pub fn text(&self) -> Text {
+        let french = match self {
+            Self::NameTaken { what, name } => format!("{what} `{name}` existe déjà"),
+            Self::Schema { found, expected, french, .. } => format!(
+                "la base de données en est à la migration {found}, ce programme demande {expected} : {french}"
+            ),
+            Self::Url { found, expected } => {
+                format!("une URL de base telle que {expected} était attendue, trouvé : {found}")
+            }
+            Self::Closed => "la base de données est fermée".to_owned(),
+            Self::Backend { action, reason } => {
+                format!("la base de données a échoué ({action}) : {reason}")
+            }
+        };
+        Text::new(self.to_string(), french)
+    }
 }

@@ -80,9 +80,11 @@ pub fn plan(known: &[Migration], applied: &[Applied], target: &Target) -> Result
         Target::Empty => 0,
         Target::Revision(name) => {
             let at = known.iter().position(|migration| migration.revision == name);
-            at.ok_or_else(|| {
-                let remedy = "name a revision that this program knows";
-                Error::Schema { found: name.clone(), expected: range(known), remedy }
+            at.ok_or_else(|| Error::Schema {
+                found: name.clone(),
+                expected: range(known),
+                remedy: "name a revision that this program knows",
+                french: "donnez une révision que ce programme connaît",
             })? + 1
         }
     };
@@ -96,7 +98,8 @@ pub fn check(known: &[Migration], applied: &[Applied]) -> Result<(), Error> {
     check_history(known, applied)?;
     if applied.len() < known.len() {
         let remedy = "run `mecapy migrate`, after a backup";
-        return Err(schema(known, applied, remedy));
+        let french = "lancez `mecapy migrate`, après une sauvegarde";
+        return Err(schema(known, applied, remedy, french));
     }
     Ok(())
 }
@@ -105,27 +108,38 @@ fn check_history(known: &[Migration], applied: &[Applied]) -> Result<(), Error> 
     if applied.len() > known.len() {
         let remedy = "it was made by a newer program: run that one, or take the database back \
                       with that one's `mecapy migrate`";
-        return Err(schema(known, applied, remedy));
+        let french = "elle vient d’un programme plus récent : lancez celui-ci, ou ramenez la base \
+                      avec son `mecapy migrate`";
+        return Err(schema(known, applied, remedy, french));
     }
     for (migration, found) in known.iter().zip(applied) {
         if migration.revision != found.revision {
             let remedy = "its history is another one: check that `DATABASE_URL` names a database \
                           of MecaPy";
-            return Err(schema(known, applied, remedy));
+            let french = "son historique est autre : vérifiez que `DATABASE_URL` désigne une base \
+                          de MecaPy";
+            return Err(schema(known, applied, remedy, french));
         }
         if migration.checksum() != found.checksum {
             let remedy = "a migration was changed after it was applied: run the program that \
                           applied it, or restore a backup";
-            return Err(schema(known, applied, remedy));
+            let french = "une migration a changé après son application : lancez le programme qui \
+                          l’a appliquée, ou restaurez une sauvegarde";
+            return Err(schema(known, applied, remedy, french));
         }
     }
     Ok(())
 }
 
-fn schema(known: &[Migration], applied: &[Applied], remedy: &'static str) -> Error {
+fn schema(
+    known: &[Migration],
+    applied: &[Applied],
+    remedy: &'static str,
+    french: &'static str,
+) -> Error {
     let found = applied.last().map_or_else(|| "none".to_owned(), |last| last.revision.clone());
     let expected = known.last().map_or("none", |last| last.revision).to_owned();
-    Error::Schema { found, expected, remedy }
+    Error::Schema { found, expected, remedy, french }
 }
 
 fn range(known: &[Migration]) -> String {

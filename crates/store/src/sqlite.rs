@@ -14,6 +14,7 @@ mod migrate;
 mod operator;
 mod readers;
 mod rows;
+mod snapshot;
 mod task_rows;
 mod tasks;
 mod writer;
@@ -26,6 +27,7 @@ use domain::Clock;
 use rusqlite::Connection;
 
 pub use migrate::{migrate, status};
+pub use snapshot::{Contents, Object, Reference, Snapshot, contents};
 
 use crate::{Error, Handle};
 use readers::Readers;

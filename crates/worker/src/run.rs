@@ -105,11 +105,13 @@ async fn attempt(worker: Worker, slot: Taken, work: Work, control: Control) {
     let report = match prepare(&worker, &work).await {
         Ok(prepared) => run(&worker, &work, &control, prepared, began).await,
         Err(reason) => {
-            tracing::error!(task.id = %id, "a run can't be prepared: {reason}");
+            let request_id = work.request_id();
+            tracing::error!(request_id, task.id = %id, "a run can't be prepared: {reason}");
             broken()
         }
     };
     let lease = work.lease;
+    let origin = work.origin.clone();
     let report = overruled(report, control.asked());
     // The slot is free as soon as the process is gone: storing the result is
     // no work for it. The queue knows before somebody asks for the slot.
@@ -122,7 +124,8 @@ async fn attempt(worker: Worker, slot: Taken, work: Work, control: Control) {
     worker.0.ended.notify_waiters();
     if let Err(error) = finished {
         // The lease runs out, and the reaper takes the task over.
-        tracing::error!(task.id = %id, "an ended run can't be stored: {error}");
+        let request_id = origin.as_ref().map(|origin| &*origin.request_id);
+        tracing::error!(request_id, task.id = %id, "an ended run can't be stored: {error}");
     }
 }
 
@@ -200,6 +203,7 @@ async fn run(
     let limits = limits(runtime, &worker.0.settings.limits, wall);
     let assignment = Assignment {
         input_files: inputs.as_ref().map(|folder| folder.path().to_owned()),
+        request_id: work.origin.as_ref().map(|origin| origin.request_id.clone()),
         ..Assignment::new(Job::Calculate { inputs: work.inputs.clone() }, code, limits)
     };
     let prepared_in = began.elapsed();

@@ -102,6 +102,7 @@ pub(crate) fn write(response: &mut Response, context: &Context) {
         None => return,
     };
     let parts = &problem.0;
+    metrics::counter!("mecapy_problems_total", "code" => parts.code.as_str()).increment(1);
     let lang = context.lang;
     let body = Body9457 {
         r#type: format!("/docs/errors/{}", parts.code.as_str()),

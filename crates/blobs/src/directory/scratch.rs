@@ -39,6 +39,11 @@ impl Scratch {
         Ok(Self { folder, _lock: lock })
     }
 
+    /// Where it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A new file, readable for all once it has its place.
     pub(super) fn file(&self) -> io::Result<NamedTempFile> {
         tempfile::Builder::new()

@@ -44,6 +44,7 @@ async fn inputs_and_timeouts_beyond_the_bounds_are_refused() {
             priority: Default::default(),
             timeout_s: Some(timeout),
             waits: false,
+            origin: None,
         };
         let reference = "echo".parse().unwrap();
         let refused = world.engine.submit(&world.admin, &reference, submission).await.unwrap_err();

@@ -79,6 +79,7 @@ async fn functions_and_deployments_of_another_company_are_not_there() {
             priority: Default::default(),
             timeout_s: None,
             waits: false,
+            origin: None,
         };
         missing(engine.submit(&other, &reference, submission).await, "submit");
     }

@@ -124,6 +124,7 @@ impl World {
             priority: Priority::default(),
             timeout_s: None,
             waits,
+            origin: None,
         };
         self.engine.submit(who, &"echo".parse().unwrap(), submission).await
     }

@@ -78,6 +78,16 @@ pub enum Command {
     Bench(commands::bench::Bench),
     /// Check whether this machine can run calculations, and say how to mend it
     Doctor(commands::doctor::Doctor),
+    /// Write everything the server keeps to one file, while it runs
+    Backup(commands::backup::Backup),
+    /// Bring a backup back, into an empty data folder
+    Restore(commands::restore::Restore),
+    /// Bring the database's schema up, or back to an earlier revision
+    Migrate(commands::migrate::Migrate),
+    /// Print what makes a shell complete this program's words
+    Completions(commands::completions::Completions),
+    /// Print the manual page, or write one for each command
+    Man(commands::man::Man),
     /// Print the settings page of the documentation
     #[command(hide = true)]
     Settings(commands::settings::Reference),
@@ -137,17 +147,23 @@ fn dispatch(cli: Cli, console: Console, variables: &Variables) -> Result<Exit, F
     if let Command::Up(up) = &command {
         flags.port = up.port;
     }
-    let settings = Settings::load(variables, &flags)?;
+    let settings = || Settings::load(variables, &flags);
     match command {
-        Command::Up(up) => up.run(settings, console),
-        Command::Init(init) => init.run(console),
-        Command::Test(test) => test.run(settings, console),
-        Command::Deploy(deploy) => deploy.run(&settings, console),
-        Command::Run(run) => run.run(&settings, console),
-        Command::Tasks(tasks) => tasks.run(&settings, console),
-        Command::Functions(functions) => functions.run(&settings, console),
-        Command::Bench(bench) => bench.run(&settings, console),
-        Command::Doctor(doctor) => doctor.run(&settings, console),
+        Command::Up(up) => up.run(settings()?, console),
+        Command::Init(init) => settings().map_err(Failure::from).and_then(|_| init.run(console)),
+        Command::Test(test) => test.run(settings()?, console),
+        Command::Deploy(deploy) => deploy.run(&settings()?, console),
+        Command::Run(run) => run.run(&settings()?, console),
+        Command::Tasks(tasks) => tasks.run(&settings()?, console),
+        Command::Functions(functions) => functions.run(&settings()?, console),
+        Command::Bench(bench) => bench.run(&settings()?, console),
+        Command::Doctor(doctor) => doctor.run(&settings()?, console),
+        Command::Backup(backup) => backup.run(&settings()?, console),
+        Command::Restore(restore) => restore.run(&settings()?, console),
+        Command::Migrate(migrate) => migrate.run(&settings()?, console),
+        // A shell asks for these at its start, whatever the settings are.
+        Command::Completions(completions) => Ok(completions.run(console)),
+        Command::Man(man) => man.run(console),
         Command::Settings(reference) => Ok(reference.run(console)),
     }
 }

@@ -75,8 +75,8 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     written.and_then(|()| std::fs::write(path, content)).map_err(|error| {
         let shown = path.display();
         Failure::usage(
-            format!("{shown} can't be written: {error}"),
-            format!("{shown} ne peut pas être écrit : {error}"),
+            format!("{shown} can't be written: {error}. Go to a folder of yours first"),
+            format!("{shown} ne peut pas être écrit : {error}. Allez d’abord dans un dossier à vous"),
         )
     })
 }

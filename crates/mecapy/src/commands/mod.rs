@@ -1,6 +1,8 @@
 //! One file per command.
 
+pub mod backup;
 pub mod bench;
+pub mod completions;
 pub mod deploy;
 pub mod doctor;
 pub mod folder;
@@ -8,7 +10,11 @@ mod follow;
 pub mod functions;
 pub mod init;
 pub mod inputs;
+pub mod man;
+pub mod migrate;
+mod progress;
 mod report;
+pub mod restore;
 pub mod run;
 pub mod settings;
 pub mod tasks;

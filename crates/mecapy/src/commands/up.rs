@@ -24,12 +24,14 @@ impl Up {
     /// # Errors
     /// When the server can't start.
     pub fn run(self, settings: Settings, console: Console) -> Result<Exit, Failure> {
-        let level = settings.log_level.unwrap_or(tracing::Level::INFO);
-        telemetry::start(level, settings.environment, "mecapy");
+        let sending = telemetry::start_server(&settings);
+        let sending = sending.map_err(|text| Failure::new(Exit::Usage, text))?;
         for warning in &settings.warnings {
             console.warn(warning);
         }
         wiring::serve(settings, console)?;
+        // What was not told yet is told now.
+        drop(sending);
         Ok(Exit::Done)
     }
 }

@@ -74,6 +74,8 @@ pub struct Settings {
     pub body_pause: std::time::Duration,
     /// Bounds on archives, inputs, runs and results.
     pub limits: Limits,
+    /// Who is told of traces and errors, beside the log.
+    pub receivers: crate::telemetry::Receivers,
     /// The server that client commands talk to, where it was named.
     pub api_url: Option<String>,
     /// The token that client commands present, where it was given.

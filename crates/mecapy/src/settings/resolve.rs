@@ -9,6 +9,8 @@ use domain::limits::Limits;
 
 use super::sources::{Flags, Given, Origin, Raw, Sources};
 use super::table::{SETTINGS, UsedBy};
+use crate::telemetry::Receivers;
+
 use super::{Environment, Python, Refused, Secret, Settings, Variables, paths};
 
 pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings, Refused> {
@@ -43,6 +45,11 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         head_timeout: seconds(&mut sources, "MECAPY_HEAD_TIMEOUT_S"),
         body_pause: seconds(&mut sources, "MECAPY_BODY_PAUSE_S"),
         limits: limits(&mut sources),
+        receivers: Receivers {
+            otlp: sources.text("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            otlp_headers: sources.text("OTEL_EXPORTER_OTLP_HEADERS").map(Secret::new),
+            sentry: sources.text("SENTRY_DSN").map(Secret::new),
+        },
         api_url: sources.text("MECAPY_API_URL").map(|url| url.trim_end_matches('/').to_owned()),
         token: sources.text("MECAPY_TOKEN").map(|token| Secret::new(token.trim())),
         warnings: unused(&sources),

@@ -216,11 +216,11 @@ fn unknown_variable(name: &str) -> Text {
     Text::new(
         format!(
             "the environment variable {name} is no setting{}",
-            near.as_ref().map_or(String::new(), |near| format!("; did you mean {near}?"))
+            near.as_ref().map_or("; remove it, or see docs/settings.md".to_owned(), |near| format!("; did you mean {near}?"))
         ),
         format!(
             "la variable d’environnement {name} n’est pas un réglage{}",
-            near.map_or(String::new(), |near| format!(" ; vouliez-vous dire {near} ?"))
+            near.map_or(" ; retirez-la, ou voir docs/fr/settings.md".to_owned(), |near| format!(" ; vouliez-vous dire {near} ?"))
         ),
     )
 }

@@ -74,6 +74,8 @@ pub enum UsedBy {
     Every,
     /// `up` alone.
     Server,
+    /// `up` and what works on what it keeps.
+    Keeper,
     /// `up` and `test`, which both run calculations on this machine.
     Runs,
     /// The commands that talk to a server.
@@ -89,6 +91,7 @@ impl UsedBy {
         match self {
             Self::Every => "all",
             Self::Server => "up",
+            Self::Keeper => "up, backup, restore, migrate",
             Self::Runs => "up, test",
             Self::Client => "deploy, run, tasks, functions, bench",
             Self::Later => "–",
@@ -133,7 +136,7 @@ const fn integer(min: u64, max: u64) -> Kind {
 const MOST_BYTES: u64 = 1 << 53;
 
 use self::Default::{Nothing, Rule, Value};
-use self::UsedBy::{Client, Every, Later, Runs, Server};
+use self::UsedBy::{Client, Every, Keeper, Later, Runs, Server};
 
 /// Every setting, in the order in which documentation shows them.
 #[rustfmt::skip]
@@ -288,7 +291,7 @@ pub const SETTINGS: &[Setting] = &[
         "Number of artifacts of one task.",
         "Nombre de fichiers produits par une tâche."),
     secret(setting("DATABASE_URL", "database_url", Kind::Database,
-        Rule("`<data>/mecapy.db`", "`<data>/mecapy.db`"), Server,
+        Rule("`<data>/mecapy.db`", "`<data>/mecapy.db`"), Keeper,
         "The database. This release takes `sqlite://` only; `sqlite:///./dev.db` is a relative path.",
         "La base de données. Cette version n’accepte que `sqlite://` ; `sqlite:///./dev.db` est un chemin relatif.")),
     setting("DB_POOL_SIZE", "db_pool_size", integer(1, 10_000), Nothing, Later,
@@ -336,9 +339,15 @@ pub const SETTINGS: &[Setting] = &[
     secret(setting("KEYCLOAK_CLIENT_SECRET", "keycloak_client_secret", Kind::Text, Nothing, Later,
         "The client's secret in Keycloak.",
         "Le secret du client dans Keycloak.")),
-    secret(setting("SENTRY_DSN", "sentry_dsn", Kind::Text, Nothing, Later,
-        "Where errors are reported to.",
-        "Où les erreurs sont signalées.")),
+    secret(setting("SENTRY_DSN", "sentry_dsn", Kind::Text, Nothing, Server,
+        "Where errors are reported to, `https://KEY@HOST/PROJECT`; without inputs, results, tokens and names.",
+        "Où les erreurs sont signalées, `https://CLÉ@HÔTE/PROJET` ; sans entrées, résultats, jetons ni noms.")),
+    setting("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint", Kind::Url, Nothing, Server,
+        "The collector that traces are sent to, by OTLP over HTTP; `/v1/traces` is put behind it.",
+        "Le collecteur auquel les traces sont envoyées, par OTLP sur HTTP ; `/v1/traces` y est ajouté."),
+    secret(setting("OTEL_EXPORTER_OTLP_HEADERS", "otlp_headers", Kind::Text, Nothing, Server,
+        "Headers for the collector, `name=value` separated by commas.",
+        "En-têtes pour le collecteur, `nom=valeur` séparés par des virgules.")),
 ];
 
 #[cfg(test)]

@@ -1,42 +1,75 @@
 //! The data folder: one server at a time, and the administrator's token.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use engine::Engine;
 
+use crate::exit::Told;
 use crate::settings::Settings;
 
+/// The file whose lock says that a server uses the folder.
+const LOCK: &str = "lock";
+
 /// The data folder while this process has it to itself.
-pub(super) struct Held(#[expect(dead_code, reason = "the lock ends with the file")] File);
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "the lock ends with the file")] File);
 
 /// Makes the folder where it is missing and takes it.
-pub(super) fn hold(data: &Path) -> anyhow::Result<Held> {
+pub(crate) fn hold(data: &Path) -> Result<Held, Told> {
     let shown = data.display();
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .with_context(|| format!("the data folder {shown} can't be made"))?;
+    let unusable = |error: io::Error| {
+        Told::new(
+            format!(
+                "the data folder {shown} can't be used: {error}. Give it to this user, or choose another folder with --data"
+            ),
+            format!(
+                "le dossier de données {shown} n’est pas utilisable : {error}. Donnez-le à cet utilisateur, ou choisissez un autre dossier avec --data"
+            ),
+        )
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(unusable)?;
     let lock = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o600)
-        .open(data.join("lock"))
-        .with_context(|| format!("the data folder {shown} can't be written"))?;
+        .open(data.join(LOCK))
+        .map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(Held(lock)),
-        Err(fs::TryLockError::WouldBlock) => bail!(
-            "another server uses the data folder {shown}; stop it, or choose another folder with --data"
-        ),
-        Err(fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("the data folder {shown} can't be locked"))
+        Err(fs::TryLockError::WouldBlock) => Err(Told::new(
+            format!(
+                "another server uses the data folder {shown}; stop it, or choose another folder with --data"
+            ),
+            format!(
+                "un autre serveur utilise le dossier de données {shown} ; arrêtez-le, ou choisissez un autre dossier avec --data"
+            ),
+        )),
+        Err(fs::TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+/// What may lie in a data folder that nothing was ever kept in: the lock, the
+/// operator's settings, what a file system puts at its root, and what a
+/// restoration left that was cut off.
+pub(crate) fn occupied_by(data: &Path) -> io::Result<Option<String>> {
+    let entries = match fs::read_dir(data) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let harmless = [LOCK, "mecapy.toml", "lost+found"].contains(&name.as_str());
+        if !harmless && !name.starts_with("restoring-") {
+            return Ok(Some(name));
         }
     }
+    Ok(None)
 }
 
 /// Makes sure that there is an administrator and that its token lies in

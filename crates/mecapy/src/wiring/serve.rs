@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use domain::{Clock, WorkerId, clock};
 use engine::{Engine, Parts};
-use metrics_exporter_prometheus::PrometheusBuilder;
+use store::migrate::Target;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use worker::{SandboxBuilder, Worker};
 
-use super::data;
+use super::{data, measurements};
 use crate::commands::up;
 use crate::console::Console;
+use crate::exit::Told;
 use crate::settings::Settings;
 
 /// Starts every component, says that the server is ready, and serves until a
@@ -45,8 +45,12 @@ async fn run(settings: Settings, console: Console) -> anyhow::Result<()> {
     let _held = data::hold(&settings.data)?;
     let server = Server::start(&settings).await?;
 
-    let listener = TcpListener::bind(settings.listen()).await.with_context(|| {
-        format!("nothing can listen on {}; choose another port with --port", settings.listen())
+    let listener = TcpListener::bind(settings.listen()).await.map_err(|error| {
+        let address = settings.listen();
+        Told::new(
+            format!("nothing can listen on {address}: {error}; choose another port with --port"),
+            format!("impossible d’écouter sur {address} : {error} ; choisissez un autre port avec --port"),
+        )
     })?;
     let announced = up::ready(&settings, console, listener.local_addr()?)?;
     let stop = CancellationToken::new();
@@ -78,8 +82,7 @@ struct Server {
 impl Server {
     async fn start(settings: &Settings) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(clock::System);
-        let metrics =
-            PrometheusBuilder::new().install_recorder().context("metrics can't be collected")?;
+        let metrics = measurements::collect()?;
         let store = store(settings, clock.clone()).await?;
         let blobs = blobs::Directory::open(settings.data.join("blobs"))?;
         let broker = broker::InProcess::new((&settings.limits).into(), clock.clone());
@@ -149,8 +152,20 @@ impl Server {
 async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<store::Handle> {
     let path = settings.database.clone();
     let options = store::sqlite::Options::default();
-    let open = move || store::sqlite::open(&path, clock, options);
+    let open = move || {
+        if let Some(copy) = super::keep_copy(&path, &Target::Newest)? {
+            tracing::info!(copy = %copy.display(), "kept a copy of the database before it is migrated");
+        }
+        store::sqlite::open(&path, clock, options)
+    };
     // Migrations may take as long as they take.
     let opened = tokio::task::spawn_blocking(open).await?;
-    opened.with_context(|| format!("the database {} can't be opened", settings.database.display()))
+    opened.map_err(|error| {
+        let (path, error) = (settings.database.display(), error.text());
+        Told::new(
+            format!("the database {path} can't be opened: {}", error.en),
+            format!("la base de données {path} ne peut pas être ouverte : {}", error.fr),
+        )
+        .into()
+    })
 }

@@ -16,6 +16,12 @@ const PAGES: &[&str] = &[
     "functions list",
     "bench",
     "doctor",
+    "backup",
+    "restore",
+    "migrate",
+    "migrate to",
+    "completions",
+    "man",
 ];
 
 fn pages(lang: &str) -> String {

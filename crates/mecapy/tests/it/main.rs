@@ -9,5 +9,6 @@ mod program;
 mod refusals;
 mod server;
 mod settings_page;
+mod sweep;
 mod testing;
 mod writing;

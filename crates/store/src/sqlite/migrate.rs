@@ -71,7 +71,7 @@ fn run(connection: &mut Connection, now: Timestamp, target: &Target) -> Result<V
     Ok(steps)
 }
 
-fn applied(connection: &Connection) -> Result<Vec<Applied>, Failure> {
+pub(super) fn applied(connection: &Connection) -> Result<Vec<Applied>, Failure> {
     let db = Db { connection, now: Timestamp(0) };
     let found = db.one(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'",

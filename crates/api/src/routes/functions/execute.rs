@@ -63,7 +63,8 @@ pub(crate) async fn execute(
     params.finish()?;
     // A repeated key is answered from the database, so that must know first.
     let waits = wait.is_some() && !once.has_key();
-    let submission = Submission { waits, ..submission(&body)? };
+    let origin = Some(context.origin());
+    let submission = Submission { waits, origin, ..submission(&body)? };
     let (engine, caller) = (app.engine.clone(), who.clone());
     let accepted = app
         .once(&who, once, body.bytes(), async move {
@@ -83,5 +84,5 @@ fn submission(body: &JsonBody) -> Result<Submission, Problem> {
     let timeout_s = fields.timeout();
     fields.refuse_webhook();
     fields.finish()?;
-    Ok(Submission { inputs, priority, timeout_s, waits: false })
+    Ok(Submission { inputs, priority, timeout_s, waits: false, origin: None })
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod health;
 pub(crate) mod metrics;
+mod process;
 pub(crate) mod queue;
 pub(crate) mod workers;

@@ -82,11 +82,13 @@ pub(crate) async fn create(
     params.finish()?;
     // A repeated key is answered from the database, so that must know first.
     let waits = wait.is_some() && !once.has_key();
-    let request = AdHoc { waits, ..asked(&body)? };
+    let origin = Some(context.origin());
+    let request = AdHoc { waits, origin, ..asked(&body)? };
     let (engine, caller) = (app.engine.clone(), who.clone());
     let accepted = app
         .once(&who, once, body.bytes(), async move {
-            Accepted::answer(&engine.run_code(&caller, request).await?)
+            let submitted = engine.run_code(&caller, request).await;
+            Accepted::answer(&submitted.map_err(Problem::of_submission)?)
         })
         .await?;
     ended_within(&app, &who, accepted, wait, context.lang).await
@@ -124,5 +126,6 @@ fn asked(body: &JsonBody<BESIDE_INPUTS>) -> Result<AdHoc, Problem> {
         priority,
         timeout_s,
         waits: false,
+        origin: None,
     })
 }

@@ -2,6 +2,7 @@
 //! database and its disk.
 
 mod advisories;
+mod backup;
 mod calculations;
 mod code;
 mod crash;
@@ -9,8 +10,10 @@ mod deployments;
 mod endings;
 mod exactness;
 mod files;
+mod migrations;
 mod operator;
 mod queue;
+mod telemetry;
 mod tested;
 
 use std::path::Path;
@@ -31,6 +34,11 @@ impl Running {
     /// What the server wrote so far.
     pub(crate) fn said(&self) -> String {
         self.server.said()
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.server.data()
     }
 }
 
