@@ -1,6 +1,7 @@
 //! The frame around every request: its id, its language, one line in the
 //! log, security headers, and the body of a problem.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -8,12 +9,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use domain::permission::Origin;
 use domain::{Lang, Text, UserId};
 use uuid::Uuid;
 
+use crate::address::{self, Peer};
 use crate::app::App;
 use crate::leftover::Leftover;
 use crate::problem::{self, Code, Problem};
+use crate::scopes;
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,17 +29,23 @@ pub(crate) struct Context {
     pub(crate) lang: Lang,
     /// The path that was asked for, `/api` included.
     pub(crate) path: String,
+    /// The caller's address, where the request came over a socket.
+    pub(crate) address: Option<IpAddr>,
     id: HeaderValue,
     user: OnceLock<UserId>,
 }
 
 impl Context {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, app: &App) -> Self {
         let headers = request.headers();
         let lang = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Self {
             lang: lang.map(Lang::negotiate).unwrap_or_default(),
             path: request.uri().path().to_owned(),
+            address: request
+                .extensions()
+                .get::<Peer>()
+                .map(|peer| address::caller(peer.0, headers, &app.settings.trusted_proxies)),
             id: headers.get(REQUEST_ID).filter(|id| is_request_id(id)).cloned().unwrap_or_else(
                 || {
                     HeaderValue::from_str(&Uuid::now_v7().to_string())
@@ -49,6 +59,11 @@ impl Context {
     /// The request's id: the caller's where it is acceptable, else a new one.
     pub(crate) fn request_id(&self) -> &str {
         self.id.to_str().unwrap_or_default()
+    }
+
+    /// Where the request came from, as the audit log keeps it.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin { address: self.address, request_id: Some(self.request_id().into()) }
     }
 
     /// Remembers for the log who called.
@@ -68,12 +83,10 @@ fn is_request_id(id: &HeaderValue) -> bool {
 /// The outermost layer.
 pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let context = Arc::new(Context::of(&request));
+    let context = Arc::new(Context::of(&request, &app));
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
-    let endpoint = endpoint.as_ref().map_or("none", |path| {
-        // Both prefixes are the same route to whoever counts.
-        path.as_str().strip_prefix("/api").filter(|rest| !rest.is_empty()).unwrap_or(path.as_str())
-    });
+    // Both prefixes are the same route to whoever counts.
+    let endpoint = endpoint.as_ref().map_or("none", |path| scopes::route(path.as_str()));
     let method = request.method().clone();
     request.extensions_mut().insert(Arc::clone(&context));
 

@@ -8,9 +8,11 @@
 //! each makes one call to the engine: nothing here writes anything by
 //! itself. `router` is the table of contents.
 
+mod address;
 mod answer;
 mod app;
 mod context;
+mod cookie;
 mod download;
 mod events;
 mod extract;
@@ -20,6 +22,7 @@ mod openapi;
 pub mod problem;
 mod router;
 mod routes;
+mod scopes;
 mod serve;
 mod settings;
 mod taken;
@@ -32,6 +35,7 @@ use engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use address::{Network, NoNetwork};
 pub use settings::{SLOWEST_UPLOAD, Settings};
 
 /// Why the HTTP face can't be built.

@@ -1,8 +1,9 @@
 //! Companies, their members and quotas.
 
-use domain::permission::{Principal, Role};
+use domain::permission::{Credential, Origin, Principal, Role, Scopes};
 use domain::{CompanyId, Fault, Text, UserId};
 use store::accounts::{Company, Member};
+use store::audit::Entry;
 use store::{Cursor, Page};
 
 use crate::access::{Minted, need};
@@ -43,9 +44,14 @@ impl Engine {
         check_name("name", name)?;
         check_name("admin", admin)?;
         check(quotas)?;
-        let company = self.insert_company(name, quotas).await?;
-        let user = self.store.put_member(company.id, admin, Role::CompanyAdmin).await?;
-        let minted = self.mint(company.id, user, "first".to_owned(), None).await?;
+        // A platform's log, and the new company's own.
+        let entry = Entry::by(who, "company.create", name);
+        let company = self.insert_company(name, quotas, Some(entry)).await?;
+        let entry = Entry::by(who, "member.put", format!("{admin} as company_admin"));
+        let entry = entry.in_company(company.id);
+        let user =
+            self.store.put_member(company.id, admin, Role::CompanyAdmin, Some(entry)).await?;
+        let minted = self.mint_first(company.id, user, "first").await?;
         Ok((company, minted))
     }
 
@@ -76,7 +82,9 @@ impl Engine {
         need(who, Role::Admin)?;
         check(quotas)?;
         let Quotas { weight, max_running, max_queued } = quotas;
-        if !self.store.set_company_quotas(id, weight, max_running, max_queued).await? {
+        let entry = Entry::by(who, "company.quotas", format!("{quotas:?}")).in_company(id);
+        let set = self.store.set_company_quotas(id, weight, max_running, max_queued, Some(entry));
+        if !set.await? {
             return Err(Error::NotFound("company"));
         }
         self.companies_seen.invalidate(&id);
@@ -109,11 +117,13 @@ impl Engine {
         if let Some(known) = known {
             need(who, known.role)?;
         }
-        let user = self.store.put_member(id, name, role).await?;
-        self.checked_tokens.invalidate_all();
+        let resource = format!("{name} as {}", role.as_str());
+        let entry = Entry::by(who, "member.put", resource).in_company(id);
+        let user = self.store.put_member(id, name, role, Some(entry)).await?;
+        self.checked.forget();
         let minted = match known {
             Some(_) => None,
-            None => Some(self.mint(id, user, "first".to_owned(), None).await?),
+            None => Some(self.mint_first(id, user, "first").await?),
         };
         Ok((self.member(id, user).await?, minted))
     }
@@ -127,11 +137,13 @@ impl Engine {
     ) -> Result<(), Error> {
         self.may_see(who, id)?;
         need(who, Role::CompanyAdmin)?;
-        need(who, self.member(id, user).await?.role)?;
-        if !self.store.remove_member(id, user).await? {
+        let member = self.member(id, user).await?;
+        need(who, member.role)?;
+        let entry = Entry::by(who, "member.remove", member.name).in_company(id);
+        if !self.store.remove_member(id, user, Some(entry)).await? {
             return Err(Error::NotFound("member"));
         }
-        self.checked_tokens.invalidate_all();
+        self.checked.forget();
         Ok(())
     }
 
@@ -140,20 +152,20 @@ impl Engine {
     pub async fn found(&self) -> Result<Option<Minted>, Error> {
         let company = match self.store.company_named(FIRST_COMPANY).await? {
             Some(company) => company,
-            None => self.insert_company(FIRST_COMPANY, Quotas::default()).await?,
+            None => self.insert_company(FIRST_COMPANY, Quotas::default(), None).await?,
         };
         if self.store.members(company.id).await?.iter().any(|m| m.name == FIRST_ADMIN) {
             return Ok(None);
         }
-        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin).await?;
-        self.mint(company.id, user, "admin.token".to_owned(), None).await.map(Some)
+        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
+        self.mint_first(company.id, user, "admin.token").await.map(Some)
     }
 
     /// A fresh administrator's token, for an operator who lost the first.
     pub async fn new_admin_token(&self) -> Result<Minted, Error> {
         let company = self.first_company().await?;
-        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin).await?;
-        self.mint(company.id, user, "admin.token".to_owned(), None).await
+        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
+        self.mint_first(company.id, user, "admin.token").await
     }
 
     /// The administrator that an embedded server starts with, for servers
@@ -168,14 +180,27 @@ impl Engine {
             company: company.id,
             company_name: company.name,
             role: admin.role,
+            scopes: Scopes::ALL,
+            credential: Credential::Nothing,
+            origin: Origin::default(),
         })
+    }
+
+    /// A token with which somebody new can sign in.
+    async fn mint_first(&self, company: CompanyId, user: UserId, name: &str) -> Result<Minted, Error> {
+        self.mint(company, user, name.to_owned(), None, Scopes::ALL, None).await
     }
 
     async fn first_company(&self) -> Result<Company, Error> {
         self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))
     }
 
-    async fn insert_company(&self, name: &str, quotas: Quotas) -> Result<Company, Error> {
+    async fn insert_company(
+        &self,
+        name: &str,
+        quotas: Quotas,
+        entry: Option<Entry>,
+    ) -> Result<Company, Error> {
         let company = Company {
             id: CompanyId::new(),
             name: name.to_owned(),
@@ -184,7 +209,7 @@ impl Engine {
             max_queued: quotas.max_queued,
             created_at: self.clock.now(),
         };
-        match self.store.create_company(company.clone()).await {
+        match self.store.create_company(company.clone(), entry).await {
             Ok(()) => Ok(company),
             Err(store::Error::NameTaken { what, name }) => Err(Error::NameTaken { what, name }),
             Err(error) => Err(error.into()),
@@ -200,7 +225,7 @@ impl Engine {
     }
 }
 
-fn check_name(key: &str, name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(key: &str, name: &str) -> Result<(), Error> {
     if domain::function::is_name(name) {
         return Ok(());
     }

@@ -11,6 +11,7 @@
 //! [`Work`] it gets and hands a [`Report`] to [`Engine::finish`].
 
 pub mod access;
+mod audit;
 mod catalog;
 pub mod companies;
 mod deploy;
@@ -20,11 +21,15 @@ mod files;
 mod finish;
 mod functions;
 mod idempotency;
+pub mod invitations;
+pub mod logins;
 mod operations;
+pub mod passwords;
 mod recover;
 mod running;
 mod submit;
 mod tasks;
+mod throttle;
 mod unwritten;
 mod watch;
 
@@ -65,6 +70,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Which Python the static check lets through.
     pub policy: package::Policy,
+    /// How long sessions last.
+    pub sessions: logins::Sessions,
 }
 
 /// The use cases. Clones share everything.
@@ -97,9 +104,12 @@ pub struct Inner {
     clock: Arc<dyn Clock>,
     limits: Limits,
     policy: package::Policy,
+    sessions: logins::Sessions,
     /// The worker of this process, where there is one.
     local: OnceLock<(WorkerId, Arc<dyn LocalWorker>)>,
-    checked_tokens: access::Checked,
+    checked: access::Checked,
+    passwords: passwords::Passwords,
+    throttle: throttle::Throttle,
     companies_seen: Cache<CompanyId, Arc<store::accounts::Company>>,
     catalog: catalog::Catalog,
     recent: Cache<TaskId, Arc<store::tasks::Task>>,
@@ -125,7 +135,7 @@ impl Engine {
     /// An engine over its ports.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, broker, builder, clock, limits, policy } = parts;
+        let Parts { store, blobs, broker, builder, clock, limits, policy, sessions } = parts;
         Self(Arc::new(Inner {
             store,
             blobs,
@@ -134,8 +144,11 @@ impl Engine {
             clock,
             limits,
             policy,
+            sessions,
             local: OnceLock::new(),
-            checked_tokens: access::checked(),
+            checked: access::Checked::default(),
+            passwords: passwords::Passwords::default(),
+            throttle: throttle::Throttle::default(),
             companies_seen: Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(std::time::Duration::from_secs(5))

@@ -202,8 +202,8 @@ impl Tenant {
             max_queued: None,
             created_at,
         };
-        store.create_company(row).await.unwrap();
-        let user = store.put_member(company, "someone", Role::Member).await.unwrap();
+        store.create_company(row, None).await.unwrap();
+        let user = store.put_member(company, "someone", Role::Member, None).await.unwrap();
         let id = DeploymentId::new();
         let deployment = Deployment {
             company,
@@ -220,7 +220,7 @@ impl Tenant {
             created_at,
             completed_at: None,
         };
-        store.create_deployment(deployment).await.unwrap();
+        store.create_deployment(deployment, None).await.unwrap();
         let draft = Draft { version: version(company, user), number_is_asked: true };
         let Published::New(version) = store.publish(company, id, draft).await.unwrap() else {
             panic!("expected a new version")

@@ -2,13 +2,16 @@
 
 mod accounts;
 mod attempts;
+mod audit;
 mod cells;
 mod deployments;
 mod events;
 mod files;
 mod functions;
 mod idempotency;
+mod invitations;
 mod log;
+mod logins;
 mod migrate;
 mod operator;
 mod readers;

@@ -51,8 +51,13 @@ codes! {
     MalformedUpload = "malformed_upload", BAD_REQUEST, "The upload can't be read", "L'envoi est illisible";
     InvalidHeader = "invalid_header", BAD_REQUEST, "A header is not valid", "Un en-tête n'est pas valide";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid token is needed", "Un jeton valide est nécessaire";
+    WrongLogin = "wrong_login", UNAUTHORIZED, "The name or the password is wrong", "Le nom ou le mot de passe est faux";
     Forbidden = "forbidden", FORBIDDEN, "Your role does not allow this", "Votre rôle ne le permet pas";
+    OutOfScope = "out_of_scope", FORBIDDEN, "Your token is not made for this", "Votre jeton n'est pas fait pour cela";
+    CsrfFailed = "csrf_failed", FORBIDDEN, "The request is not from a page of this site", "La requête ne vient pas d'une page de ce site";
+    NoCompany = "no_company", FORBIDDEN, "You are no member of this company", "Vous n'êtes pas membre de cette entreprise";
     NotFound = "not_found", NOT_FOUND, "There is no such thing", "Cet élément n'existe pas";
+    InvitationGone = "invitation_gone", NOT_FOUND, "The invitation can't be used any more", "L'invitation n'est plus utilisable";
     UnknownRoute = "unknown_route", NOT_FOUND, "There is no such path", "Ce chemin n'existe pas";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not know this method", "Ce chemin ne connaît pas cette méthode";
     TooSlow = "too_slow", REQUEST_TIMEOUT, "The body arrived too slowly", "Le corps est arrivé trop lentement";
@@ -69,6 +74,7 @@ codes! {
     NotOffered = "not_offered", UNPROCESSABLE_ENTITY, "This is not offered yet", "Ceci n'est pas encore proposé";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The key was used for another request", "La clé a servi pour une autre requête";
     QueueFull = "queue_full", TOO_MANY_REQUESTS, "Too many tasks are waiting", "Trop de tâches sont en attente";
+    TooManyLogins = "too_many_logins", TOO_MANY_REQUESTS, "Too many logins failed", "Trop de connexions ont échoué";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The platform failed", "La plateforme a échoué";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The platform can't serve this right now", "La plateforme ne peut pas répondre maintenant";
 }

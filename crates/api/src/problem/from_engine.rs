@@ -23,6 +23,47 @@ impl From<Error> for Problem {
                      entreprise."
                 ),
             )),
+            Error::OutOfScope { needed } => Self::out_of_scope(needed),
+            Error::WrongLogin => Self::new(
+                Code::WrongLogin,
+                Text::new(
+                    "There is no user with this name and this password. Check both; a lost \
+                     password is set anew by an invitation of an administrator.",
+                    "Aucun utilisateur n'a ce nom et ce mot de passe. Vérifiez les deux ; un mot \
+                     de passe perdu se remplace par l'invitation d'un administrateur.",
+                ),
+            ),
+            Error::NoCompany => Self::new(
+                Code::NoCompany,
+                Text::new(
+                    "The password is right, and you are no member of this company. Ask one of \
+                     its administrators for an invitation.",
+                    "Le mot de passe est juste, mais vous n'êtes pas membre de cette entreprise. \
+                     Demandez une invitation à l'un de ses administrateurs.",
+                ),
+            ),
+            Error::TooManyLogins { retry_after } => Self::new(
+                Code::TooManyLogins,
+                Text::new(
+                    "Too many logins failed here. Wait as long as Retry-After says.",
+                    "Trop de connexions ont échoué ici. Attendez la durée de Retry-After.",
+                ),
+            )
+            .retry_after(retry_after),
+            Error::LoginsBusy { retry_after } => Self::unavailable(Text::new(
+                "Too many people log in at once. Try again in a moment.",
+                "Trop de personnes se connectent en même temps. Réessayez dans un instant.",
+            ))
+            .retry_after(retry_after),
+            Error::InvitationGone => Self::new(
+                Code::InvitationGone,
+                Text::new(
+                    "The invitation is unknown, was used or revoked, or has ended. Ask for \
+                     another one.",
+                    "L'invitation est inconnue, déjà utilisée, révoquée ou expirée. \
+                     Demandez-en une autre.",
+                ),
+            ),
             Error::Invalid(faults) => {
                 Self::new(Code::InvalidBody, counted(faults.len())).with_faults(faults)
             }
@@ -87,6 +128,27 @@ impl Problem {
         };
         Self::new(Code::Unauthenticated, detail)
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// The session of the cookie has ended.
+    pub(crate) fn session_ended() -> Self {
+        let detail = Text::new(
+            "Your session has ended. Log in again.",
+            "Votre session a pris fin. Reconnectez-vous.",
+        );
+        let challenge = HeaderValue::from_static("Bearer realm=\"mecapy\"");
+        Self::new(Code::Unauthenticated, detail).with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// The token is narrowed to other scopes.
+    pub(crate) fn out_of_scope(needed: &str) -> Self {
+        Self::new(
+            Code::OutOfScope,
+            Text::new(
+                format!("This needs a token with the scope `{needed}`. Make one that has it."),
+                format!("Ceci demande un jeton de portée `{needed}`. Créez-en un qui l'a."),
+            ),
+        )
     }
 
     /// What is asked needs another state than the present one.

@@ -12,6 +12,7 @@ use domain::manifest::{BaseImage, PythonVersion};
 use domain::permission::Principal;
 use domain::{CompanyId, DeploymentId, Digest, Fault};
 use sha2::Digest as _;
+use store::audit::Entry;
 use store::deployments::{Deployment, Status};
 use store::functions::Version;
 
@@ -96,7 +97,8 @@ impl Engine {
             created_at: self.clock.now(),
             completed_at: None,
         };
-        self.store.create_deployment(deployment.clone()).await?;
+        let entry = Entry::by(who, "function.deploy", deployment.id.to_string());
+        self.store.create_deployment(deployment.clone(), Some(entry)).await?;
         self.resume_deployment(who.company, deployment.id);
         Ok(deployment)
     }

@@ -194,6 +194,7 @@ fn start(
         clock,
         limits: limits.clone(),
         policy: package::Policy::default(),
+        sessions: Default::default(),
     })
 }
 

@@ -32,6 +32,8 @@ pub enum Kind {
     Paths,
     /// Texts: separated by `,` in a variable, an array in the file.
     List,
+    /// IP addresses and networks: as a [`Kind::List`].
+    Networks,
     /// An IP address.
     Address,
     /// `sqlite://…` or `postgresql://…`.
@@ -90,7 +92,7 @@ impl UsedBy {
             Self::Every => "all",
             Self::Server => "up",
             Self::Runs => "up, test",
-            Self::Client => "deploy, run, tasks, functions, bench",
+            Self::Client => "deploy, run, tasks, functions, bench, token, user, company",
             Self::Later => "–",
         }
     }
@@ -166,6 +168,15 @@ pub const SETTINGS: &[Setting] = &[
     setting("CORS_ALLOW_ORIGINS", "cors_allow_origins", Kind::List, Nothing, Server,
         "Origins whose pages may call the API from a browser.",
         "Les origines dont les pages peuvent appeler l’API depuis un navigateur."),
+    setting("MECAPY_TRUSTED_PROXIES", "trusted_proxies", Kind::Networks, Nothing, Server,
+        "Addresses and networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed; of it, the rightmost address that none of them has.",
+        "Adresses et réseaux (`10.0.0.0/8`) des mandataires dont le `X-Forwarded-For` est cru ; de celui-ci, l’adresse la plus à droite qui n’est à aucun d’eux."),
+    setting("MECAPY_SESSION_IDLE_S", "session_idle_s", integer(60, 86_400 * 30), Value("43200"), Server,
+        "How long a browser's session may be unused, in seconds.",
+        "Combien de temps la session d’un navigateur peut rester inutilisée, en secondes."),
+    setting("MECAPY_SESSION_MAX_S", "session_max_s", integer(60, 86_400 * 365), Value("604800"), Server,
+        "How long a browser's session lasts, however much it is used, in seconds.",
+        "Combien de temps dure la session d’un navigateur, même utilisée, en secondes."),
     setting("TOKEN_VERIFICATION_ENABLED", "token_verification_enabled", Kind::Bool, Value("true"), Server,
         "Whether requests need a valid token. `false` only with `ENVIRONMENT=development`: else the start is refused.",
         "Si les requêtes doivent porter un jeton valide. `false` seulement avec `ENVIRONMENT=development` : sinon le démarrage est refusé."),
