@@ -17,6 +17,7 @@ use crate::address::{self, Peer};
 use crate::app::App;
 use crate::leftover::Leftover;
 use crate::problem::{self, Code, Problem};
+use crate::rates::{Key, Lefts};
 use crate::scopes;
 
 /// The header that carries a request's id, in and out.
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) path: String,
     /// The caller's address, where the request came over a socket.
     pub(crate) address: Option<IpAddr>,
+    /// What rate limits left of it.
+    pub(crate) lefts: Lefts,
     id: HeaderValue,
     user: OnceLock<UserId>,
 }
@@ -53,6 +56,7 @@ impl Context {
                 },
             ),
             user: OnceLock::new(),
+            lefts: Lefts::default(),
         }
     }
 
@@ -91,7 +95,16 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
     request.extensions_mut().insert(Arc::clone(&context));
 
     let leftover = Leftover::of(&mut request);
-    let mut response = match unknown_coding(request.headers()) {
+    let refused = match unknown_coding(request.headers()) {
+        Some(problem) => Some(problem),
+        // Whoever watches over the server is not to be sent away.
+        None if endpoint.starts_with("/health") => None,
+        None => context.address.and_then(|address| {
+            let left = app.limiter.count(Key::of(address), app.engine.clock().now());
+            context.lefts.take(left).err()
+        }),
+    };
+    let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
@@ -99,6 +112,7 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
 
     problem::body::write(&mut response, &context);
     response.headers_mut().insert(REQUEST_ID, context.id.clone());
+    context.lefts.write(response.headers_mut());
     secure(response.headers_mut());
     let duration = started.elapsed();
     let status = response.status().as_u16();

@@ -20,6 +20,7 @@ mod idempotency;
 mod leftover;
 mod openapi;
 pub mod problem;
+mod rates;
 mod router;
 mod routes;
 mod scopes;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use address::{Network, NoNetwork};
+pub use rates::Rates;
 pub use settings::{SLOWEST_UPLOAD, Settings};
 
 /// Why the HTTP face can't be built.
@@ -58,6 +60,7 @@ impl Api {
     pub fn new(engine: Engine, settings: Settings) -> Result<Self, Error> {
         let app = App {
             engine,
+            limiter: Arc::new(rates::Limiter::new(settings.rates)),
             settings: Arc::new(settings),
             stopping: CancellationToken::new(),
             jobs: TaskTracker::new(),

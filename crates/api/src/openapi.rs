@@ -9,7 +9,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa::{OpenApi as _, PartialSchema as _, ToSchema as _};
 
-use crate::problem::body::{Body9457, FaultBody};
+use crate::problem::body::{Body9457, FaultBody, QuotaBody};
 use crate::scopes::{self, Needs};
 
 /// The document before any route: what it is, how to log in, the resources
@@ -50,10 +50,10 @@ pub(crate) fn base() -> OpenApi {
         "__Host-mecapy",
         "The session of a browser; what changes something needs `X-CSRF-Token` beside it",
     );
-    components
-        .add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     components.schemas.insert(Body9457::name().into(), Body9457::schema());
     components.schemas.insert(FaultBody::name().into(), FaultBody::schema());
+    components.schemas.insert(QuotaBody::name().into(), QuotaBody::schema());
     document
 }
 

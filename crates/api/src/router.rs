@@ -21,7 +21,7 @@ use crate::routes::{
     audit, auth, companies, deployments, files, functions, invitations, operations, pages, tasks,
     tokens,
 };
-use crate::{Error, Settings, idempotency, openapi};
+use crate::{Error, Settings, idempotency, openapi, rates};
 
 /// The routes that are documented, each also under `/api`.
 fn resources() -> OpenApiRouter<App> {
@@ -167,7 +167,14 @@ fn cors(settings: &Arc<Settings>) -> Result<Option<CorsLayer>, Error> {
             idempotency::HEADER,
             REQUEST_ID,
         ])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, header::ETAG, REQUEST_ID])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::ETAG,
+            REQUEST_ID,
+            rates::POLICY,
+            rates::STATE,
+        ])
         .max_age(std::time::Duration::from_secs(3600));
     Ok(Some(layer))
 }

@@ -2,7 +2,7 @@
 
 use domain::permission::{Credential, Origin, Principal, Role, Scopes};
 use domain::{CompanyId, Fault, Text, UserId};
-use store::accounts::{Company, Member};
+use store::accounts::{Budget, Company, Member};
 use store::audit::Entry;
 use store::{Cursor, Page};
 
@@ -18,11 +18,13 @@ pub struct Quotas {
     pub max_running: Option<u32>,
     /// Tasks it may have waiting.
     pub max_queued: Option<u32>,
+    /// What it may use of the platform.
+    pub budget: Budget,
 }
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { weight: 1.0, max_running: None, max_queued: None }
+        Self { weight: 1.0, max_running: None, max_queued: None, budget: Budget::default() }
     }
 }
 
@@ -81,9 +83,11 @@ impl Engine {
     ) -> Result<Company, Error> {
         need(who, Role::Admin)?;
         check(quotas)?;
-        let Quotas { weight, max_running, max_queued } = quotas;
+        let Quotas { weight, max_running, max_queued, budget } = quotas;
         let entry = Entry::by(who, "company.quotas", format!("{quotas:?}")).in_company(id);
-        let set = self.store.set_company_quotas(id, weight, max_running, max_queued, Some(entry));
+        let store = &self.store;
+        let set =
+            store.set_company_quotas(id, weight, max_running, max_queued, budget, Some(entry));
         if !set.await? {
             return Err(Error::NotFound("company"));
         }
@@ -187,7 +191,12 @@ impl Engine {
     }
 
     /// A token with which somebody new can sign in.
-    async fn mint_first(&self, company: CompanyId, user: UserId, name: &str) -> Result<Minted, Error> {
+    async fn mint_first(
+        &self,
+        company: CompanyId,
+        user: UserId,
+        name: &str,
+    ) -> Result<Minted, Error> {
         self.mint(company, user, name.to_owned(), None, Scopes::ALL, None).await
     }
 
@@ -207,6 +216,7 @@ impl Engine {
             weight: quotas.weight,
             max_running: quotas.max_running,
             max_queued: quotas.max_queued,
+            budget: quotas.budget,
             created_at: self.clock.now(),
         };
         match self.store.create_company(company.clone(), entry).await {
@@ -242,17 +252,30 @@ pub(crate) fn check_name(key: &str, name: &str) -> Result<(), Error> {
 }
 
 fn check(quotas: Quotas) -> Result<(), Error> {
-    if quotas.weight.is_finite() && quotas.weight > 0.0 {
-        return Ok(());
+    let mut faults = Vec::new();
+    if quotas.budget.cpu_s_per_day.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
+        faults.push(
+            Fault::error(
+                "quota_invalid",
+                Text::new(
+                    "expected a number of seconds from 0",
+                    "attendu : un nombre de secondes à partir de 0",
+                ),
+            )
+            .at_key("/max_cpu_seconds_per_day"),
+        );
     }
-    Err(Error::Invalid(vec![
-        Fault::error(
-            "weight_invalid",
-            Text::new(
-                format!("expected a weight above 0, found {}", quotas.weight),
-                format!("attendu : un poids supérieur à 0 ; reçu : {}", quotas.weight),
-            ),
-        )
-        .at_key("/weight"),
-    ]))
+    if !quotas.weight.is_finite() || quotas.weight <= 0.0 {
+        faults.push(
+            Fault::error(
+                "weight_invalid",
+                Text::new(
+                    format!("expected a weight above 0, found {}", quotas.weight),
+                    format!("attendu : un poids supérieur à 0 ; reçu : {}", quotas.weight),
+                ),
+            )
+            .at_key("/weight"),
+        );
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }

@@ -93,6 +93,17 @@ pub enum Error {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+    /// The company has used up what it may in a day (429).
+    #[error("the company has used {} of {} {}", .0.used, .0.limit, .0.quota)]
+    QuotaReached(crate::Reached),
+    /// The company keeps as much as it may (413).
+    #[error("the company keeps {used_bytes} of {limit_bytes} bytes")]
+    StorageFull {
+        /// The company's bound.
+        limit_bytes: u64,
+        /// What it keeps.
+        used_bytes: u64,
+    },
     /// The server is going down and takes nothing new (503).
     #[error("the server is shutting down")]
     ShuttingDown,

@@ -23,6 +23,15 @@ const LARGE_RESULT: usize = 64 << 10;
 /// Warnings of missing files beyond this many add nothing.
 const MOST_MISSING: usize = 20;
 
+/// What an ending leaves in the object store.
+fn kept_bytes(ending: &Ending) -> u64 {
+    let result = match &ending.outcome {
+        Outcome::Completed { result: ResultRef::Blob { bytes, .. }, .. } => *bytes,
+        _ => 0,
+    };
+    ending.artifacts.iter().map(|artifact| artifact.bytes).sum::<u64>() + result
+}
+
 /// What a worker reports of an attempt.
 #[derive(Debug)]
 pub struct Report {
@@ -110,6 +119,7 @@ impl Engine {
         }
         let finished = finished?;
         let Finished::Stored(state) = finished else { return Ok(finished) };
+        self.count_run(lease.company, ending.measured.cpu_ms, kept_bytes(&ending));
         if state == State::Queued {
             if !handed_back {
                 self.requeue(task, retry_delay).await?;

@@ -129,7 +129,7 @@ impl Engine {
                     .throttle
                     .begin(now, &name, origin.address)
                     .map_err(|retry_after| Error::TooManyLogins { retry_after })?;
-                if !self.passwords.verify(password, known).await? {
+                if !self.verify(&attempt, password, known).await? {
                     return Err(Error::WrongLogin);
                 }
                 self.throttle.succeeded(attempt);

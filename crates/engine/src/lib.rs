@@ -31,6 +31,7 @@ mod submit;
 mod tasks;
 mod throttle;
 mod unwritten;
+mod usage;
 mod watch;
 
 use std::sync::{Arc, OnceLock};
@@ -46,6 +47,7 @@ pub use operations::{Health, QueueReport, TemplateStatus, WorkerStatus};
 pub use store;
 pub use submit::{Submission, Submitted};
 pub use tasks::{TaskFilter, TaskView};
+pub use usage::Reached;
 pub use watch::Update;
 
 use domain::limits::Limits;
@@ -110,6 +112,7 @@ pub struct Inner {
     checked: access::Checked,
     passwords: passwords::Passwords,
     throttle: throttle::Throttle,
+    books: usage::Books,
     companies_seen: Cache<CompanyId, Arc<store::accounts::Company>>,
     catalog: catalog::Catalog,
     recent: Cache<TaskId, Arc<store::tasks::Task>>,
@@ -149,6 +152,7 @@ impl Engine {
             checked: access::Checked::default(),
             passwords: passwords::Passwords::default(),
             throttle: throttle::Throttle::default(),
+            books: usage::Books::default(),
             companies_seen: Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(std::time::Duration::from_secs(5))

@@ -9,6 +9,7 @@ use store::audit::{Entry, Outcome};
 use store::logins::{Membership, Session, User};
 
 use crate::access::{hash, random};
+use crate::throttle::Attempt;
 use crate::{Engine, Error, passwords};
 
 /// How long sessions last.
@@ -76,13 +77,24 @@ impl Engine {
             name => self.store.user_named(name).await?,
         };
         let known = user.as_ref().and_then(|user| user.password.clone());
-        let right = self.passwords.verify(password, known).await?;
+        let right = self.verify(&attempt, password, known).await?;
         let Some(user) = user.filter(|_| right) else {
             self.record_refusal(account, &origin).await?;
             return Err(Error::WrongLogin);
         };
         self.throttle.succeeded(attempt);
         self.open_session(&user, company.as_deref(), replaced, origin).await
+    }
+
+    /// Looks at a password; an attempt that could not be looked at is withdrawn.
+    pub(crate) async fn verify(
+        &self,
+        attempt: &Attempt,
+        password: String,
+        known: Option<String>,
+    ) -> Result<bool, Error> {
+        let verified = self.passwords.verify(password, known).await;
+        verified.inspect_err(|_| self.throttle.withdraw(attempt))
     }
 
     /// Records a refused login of a user that exists. What is no user's name
@@ -188,7 +200,7 @@ impl Engine {
                 .begin(self.clock.now(), &user.name, who.origin.address)
                 .map_err(|retry_after| Error::TooManyLogins { retry_after })?;
             let right = match present {
-                Some(present) => self.passwords.verify(present, user.password.clone()).await?,
+                Some(present) => self.verify(&attempt, present, user.password.clone()).await?,
                 None => false,
             };
             if !right {
@@ -243,10 +255,7 @@ impl Engine {
 fn wrong_present() -> Fault {
     Fault::error(
         "password_wrong",
-        Text::new(
-            "expected the present password",
-            "attendu : le mot de passe actuel",
-        ),
+        Text::new("expected the present password", "attendu : le mot de passe actuel"),
     )
     .at_key("/current_password")
 }

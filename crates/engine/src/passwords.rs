@@ -104,9 +104,8 @@ fn hash(password: &str) -> Result<String, Error> {
 
 /// The parameters are those of the hash, so that older hashes stay valid.
 fn verify(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash).is_ok_and(|hash| {
-        Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
-    })
+    PasswordHash::new(hash)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 /// Refuses a new password that is too short, too long, or the user's name.
@@ -115,7 +114,9 @@ pub(crate) fn check(key: &str, password: &str, name: &str) -> Result<(), Error> 
     let message = if !(SHORTEST..=LONGEST).contains(&length) {
         Text::new(
             format!("expected a password of {SHORTEST} to {LONGEST} characters, found {length}"),
-            format!("attendu : un mot de passe de {SHORTEST} à {LONGEST} caractères ; reçu : {length}"),
+            format!(
+                "attendu : un mot de passe de {SHORTEST} à {LONGEST} caractères ; reçu : {length}"
+            ),
         )
     } else if password.trim().eq_ignore_ascii_case(name) {
         Text::new(

@@ -71,7 +71,24 @@ impl Engine {
         let timeout = self.timeout(&deployed, submission.timeout_s)?;
         let company = self.company_seen(who.company).await?;
         self.check_room(&company).await?;
+        self.count_task(&company).await?;
+        let accepted = self.admit(who, &deployed, inputs, timeout, &company, submission).await;
+        if accepted.is_err() {
+            self.uncount_task(company.id);
+        }
+        accepted
+    }
 
+    /// Accepts a task that was checked and counted.
+    async fn admit(
+        &self,
+        who: &Principal,
+        deployed: &Deployed,
+        inputs: Bytes,
+        timeout: Duration,
+        company: &store::accounts::Company,
+        submission: Submission,
+    ) -> Result<Submitted, Error> {
         let expected = deployed.expected(timeout);
         let now = self.clock.now();
         let version = &deployed.version;
@@ -111,7 +128,7 @@ impl Engine {
         {
             return Ok(submitted);
         }
-        self.accept(task, inputs, cache_key, &company, submission.waits).await
+        self.accept(task, inputs, cache_key, company, submission.waits).await
     }
 
     /// Stores a task and starts it at once where a slot is free and nobody is

@@ -117,21 +117,26 @@ impl Throttle {
         Ok(Attempt { account: account.to_owned(), network })
     }
 
-    /// The attempt was right.
+    /// The attempt was right: what failed before it from there is forgotten.
     pub(crate) fn succeeded(&self, attempt: Attempt) {
+        self.withdraw(&attempt);
         let Attempt { account, network } = attempt;
-        for (key, _) in keys(&account, network) {
-            let pair = matches!(key, Key::Pair(..));
+        self.counts.invalidate(&Key::Pair(account.clone(), network));
+        if network != Network::None {
+            self.known.insert((account, network), ());
+        }
+    }
+
+    /// The attempt was not looked at, and counts for nothing.
+    pub(crate) fn withdraw(&self, attempt: &Attempt) {
+        for (key, _) in keys(&attempt.account, attempt.network) {
             self.counts.entry(key).and_compute_with(|count| match count {
-                Some(count) if !pair => {
+                Some(count) => {
                     let Count { failures, last } = count.into_value();
                     Op::Put(Count { failures: failures.saturating_sub(1), last })
                 }
-                _ => Op::Remove,
+                None => Op::Nop,
             });
-        }
-        if network != Network::None {
-            self.known.insert((account, network), ());
         }
     }
 

@@ -200,6 +200,7 @@ impl Tenant {
             weight: 1.0,
             max_running: None,
             max_queued: None,
+            budget: Default::default(),
             created_at,
         };
         store.create_company(row, None).await.unwrap();

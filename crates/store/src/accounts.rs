@@ -20,8 +20,32 @@ pub struct Company {
     pub max_running: Option<u32>,
     /// Tasks it may have waiting; no bound of its own where absent.
     pub max_queued: Option<u32>,
+    /// What it may use of the platform.
+    pub budget: Budget,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+/// What a company may use; no bound of its own where absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Tasks that it may have accepted in a day, from midnight in UTC.
+    pub tasks_per_day: Option<u64>,
+    /// CPU seconds after which a day's further tasks are refused.
+    pub cpu_s_per_day: Option<f64>,
+    /// Bytes of files, artifacts and large results that it may keep.
+    pub storage_bytes: Option<u64>,
+}
+
+/// What a company has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Used {
+    /// Tasks accepted since midnight.
+    pub tasks: u64,
+    /// CPU time of the tasks that ended since midnight, in milliseconds.
+    pub cpu_ms: f64,
+    /// Bytes of files, artifacts and large results that it keeps.
+    pub bytes: u64,
 }
 
 /// A member of a company.
@@ -95,8 +119,11 @@ pub trait Accounts: Send + Sync {
         weight: f64,
         max_running: Option<u32>,
         max_queued: Option<u32>,
+        budget: Budget,
         entry: Option<Entry>,
     ) -> Result<bool, Error>;
+    /// What a company has used since the instant `since`.
+    async fn used(&self, company: CompanyId, since: Timestamp) -> Result<Used, Error>;
     /// Adds a user (created where the name is new) to a company, or changes
     /// the role of one that is there, which ends its sessions and the open
     /// invitations of its name there. Answers the user's id.

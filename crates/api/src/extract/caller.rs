@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use domain::permission::{Principal, Scope};
+use domain::permission::{Credential, Principal, Scope};
 
 use crate::app::App;
 use crate::context::Context;
 use crate::cookie;
 use crate::problem::Problem;
+use crate::rates::Key;
 use crate::scopes::{self, Needs};
 
 /// The longest token that is looked at; ours have 50 characters.
@@ -29,6 +30,11 @@ impl FromRequestParts<App> for Caller {
         let context = parts.extensions.get::<Arc<Context>>();
         if let Some(context) = context {
             context.set_user(principal.user);
+            let now = app.engine.clock().now();
+            context.lefts.take(app.limiter.count(Key::User(principal.user), now))?;
+            if let Credential::Token(id) = principal.credential {
+                context.lefts.take(app.limiter.count(Key::Token(id), now))?;
+            }
         }
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let needs = scopes::needed(&parts.method, scopes::route(route));

@@ -65,6 +65,7 @@ codes! {
     WrongState = "wrong_state", CONFLICT, "Its state does not allow this", "Son état ne le permet pas";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The first request with this key is still being answered", "La première requête portant cette clé est encore en cours";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large", "Le corps est trop volumineux";
+    StorageFull = "storage_full", PAYLOAD_TOO_LARGE, "Your company's storage is full", "Le stockage de votre entreprise est plein";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not accepted here", "Le corps a un type qui n'est pas accepté ici";
     InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body is not what this route expects", "Le corps n'est pas celui que cette route attend";
     InvalidParameter = "invalid_parameter", UNPROCESSABLE_ENTITY, "A parameter is not valid", "Un paramètre n'est pas valide";
@@ -75,6 +76,8 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The key was used for another request", "La clé a servi pour une autre requête";
     QueueFull = "queue_full", TOO_MANY_REQUESTS, "Too many tasks are waiting", "Trop de tâches sont en attente";
     TooManyLogins = "too_many_logins", TOO_MANY_REQUESTS, "Too many logins failed", "Trop de connexions ont échoué";
+    QuotaReached = "quota_reached", TOO_MANY_REQUESTS, "Your company's quota is used up", "Le quota de votre entreprise est épuisé";
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests in a minute", "Trop de requêtes en une minute";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The platform failed", "La plateforme a échoué";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The platform can't serve this right now", "La plateforme ne peut pas répondre maintenant";
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use domain::Text;
-use engine::Error;
+use engine::{Error, Reached};
 
-use super::{Code, Problem};
+use super::{Code, Problem, Quota};
 
 /// When to try again after a failure that is not the caller's.
 const SOON: Duration = Duration::from_secs(2);
@@ -89,6 +89,20 @@ impl From<Error> for Problem {
                 ),
             )
             .retry_after(retry_after),
+            Error::QuotaReached(reached) => Self::quota_reached(reached),
+            Error::StorageFull { limit_bytes, used_bytes } => Self::new(
+                Code::StorageFull,
+                Text::new(
+                    format!("Your company keeps {used_bytes} of the {limit_bytes} bytes that it may; this does not fit. Delete tasks with their files, or ask the operator for more."),
+                    format!("Votre entreprise conserve {used_bytes} octets sur les {limit_bytes} permis ; ceci n'y tient pas. Supprimez des tâches avec leurs fichiers, ou demandez plus à l'exploitant."),
+                ),
+            )
+            .of_quota(Quota {
+                name: "storage_bytes",
+                limit: limit_bytes as f64,
+                used: used_bytes as f64,
+                resets_at: None,
+            }),
             Error::ShuttingDown => Self::unavailable(Text::new(
                 "The server is shutting down. Try again in a moment.",
                 "Le serveur s'arrête. Réessayez dans un instant.",
@@ -128,6 +142,23 @@ impl Problem {
         };
         Self::new(Code::Unauthenticated, detail)
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    fn quota_reached(reached: Reached) -> Self {
+        let Reached { quota, limit, used, resets_at, resets_in } = reached;
+        let (en, fr) = match quota {
+            "tasks_per_day" => ("tasks", "tâches"),
+            _ => ("CPU seconds", "secondes de processeur"),
+        };
+        Self::new(
+            Code::QuotaReached,
+            Text::new(
+                format!("Your company has used {used:.0} of its {limit:.0} {en} of today. They begin anew at {resets_at}."),
+                format!("Votre entreprise a utilisé {used:.0} de ses {limit:.0} {fr} du jour. Le compte repart à {resets_at}."),
+            ),
+        )
+        .of_quota(Quota { name: quota, limit, used, resets_at: Some(resets_at) })
+        .retry_after(resets_in)
     }
 
     /// The session of the cookie has ended.

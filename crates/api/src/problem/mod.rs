@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use axum::response::IntoResponse;
-use domain::{DeploymentId, Fault, Text};
+use domain::{DeploymentId, Fault, Text, Timestamp};
 
 pub use code::Code;
 pub(crate) use from_engine::counted;
@@ -26,16 +26,25 @@ struct Parts {
     detail: Text,
     faults: Vec<Fault>,
     deployment: Option<DeploymentId>,
+    quota: Option<Quota>,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A quota that is used up.
+#[derive(Clone, Debug)]
+pub(crate) struct Quota {
+    pub(crate) name: &'static str,
+    pub(crate) limit: f64,
+    pub(crate) used: f64,
+    pub(crate) resets_at: Option<Timestamp>,
 }
 
 impl Problem {
     /// A problem whose detail says what was expected, what was found and
     /// what to do.
     pub(crate) fn new(code: Code, detail: Text) -> Self {
-        let parts =
-            Parts { code, detail, faults: Vec::new(), deployment: None, headers: Vec::new() };
-        Self(Box::new(parts))
+        let (faults, headers) = (Vec::new(), Vec::new());
+        Self(Box::new(Parts { code, detail, faults, deployment: None, quota: None, headers }))
     }
 
     /// What there is to say where no such thing exists, or where it is
@@ -89,6 +98,12 @@ impl Problem {
     /// Names the deployment that was refused.
     pub(crate) fn of_deployment(mut self, id: DeploymentId) -> Self {
         self.0.deployment = Some(id);
+        self
+    }
+
+    /// Names the quota that is used up.
+    pub(crate) fn of_quota(mut self, quota: Quota) -> Self {
+        self.0.quota = Some(quota);
         self
     }
 

@@ -114,7 +114,9 @@ async fn a_wrong_password_and_an_unknown_user_are_answered_alike() {
     let (company, admin) = app.company("acme").await;
     join(&app, &admin, &company, "eva", "member").await.expect(200);
     let mut answers = Vec::new();
-    for (name, password) in [("eva", "wrong horse battery"), ("nobody", PASSWORD), ("acme-admin", "")] {
+    for (name, password) in
+        [("eva", "wrong horse battery"), ("nobody", PASSWORD), ("acme-admin", "")]
+    {
         let body = json!({"name": name, "password": password}).to_string();
         let sent = request(Method::POST, "", "/auth/login")
             .header(header::CONTENT_TYPE, "application/json")
@@ -241,7 +243,8 @@ async fn a_new_password_ends_the_other_sessions_and_not_the_tokens() {
     let (here, there) = (Browser::of(&app, &here), Browser::of(&app, &there));
     let token = here.post("/tokens", &json!({"name": "ci"})).await.expect(201).json();
     let token = token["secret"].as_str().unwrap();
-    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
+    let change =
+        |current: &str, new: &str| json!({"current_password": current, "new_password": new});
     let problem = here.post("/auth/password", &change("wrong", "another horse")).await;
     let problem = problem.problem(422, "invalid_body");
     assert_eq!(problem["faults"][0]["message"], "expected the present password");
@@ -363,7 +366,10 @@ async fn a_user_of_two_companies_chooses_one_and_sees_nothing_of_the_other() {
     eva.get("/functions/bolt").await.expect(200);
     eva.get("/audit").await.expect(200);
     let moved = eva.post("/auth/company", &json!({"company_id": rival})).await.expect(200).json();
-    assert_eq!((&moved["company"]["name"], &moved["company"]["role"]), (&"rival".into(), &"member".into()));
+    assert_eq!(
+        (&moved["company"]["name"], &moved["company"]["role"]),
+        (&"rival".into(), &"member".into())
+    );
     eva.get("/functions/bolt").await.problem(404, "not_found");
     eva.get("/audit").await.problem(403, "forbidden");
     let (other, _) = app.company("other").await;

@@ -80,6 +80,9 @@ impl Engine {
         if archive.len() as u64 > limit_bytes {
             return Err(Error::TooLarge { what: "archive", limit_bytes });
         }
+        if let Some(room) = self.room(who.company).await? {
+            room.check(archive.len() as u64)?;
+        }
         let upload = Digest(sha2::Sha256::digest(&archive).into());
         self.blobs.put(Key::content(who.company, Area::Upload, upload), archive).await?;
         let deployment = Deployment {

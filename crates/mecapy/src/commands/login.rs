@@ -67,7 +67,8 @@ impl Login {
             }
         };
         let token = Some(Secret::new(kept.token.clone()));
-        let account: Account = Client::at(url.clone(), token, console.lang).get("/auth/me")?.read()?;
+        let account: Account =
+            Client::at(url.clone(), token, console.lang).get("/auth/me")?.read()?;
         let mut credentials = Credentials::read(&settings.credentials)?;
         credentials.servers.insert(url.clone(), kept);
         credentials.server = Some(url.clone());

@@ -141,7 +141,9 @@ fn member(client: &Client, company: &str, name: &str) -> Result<Member, Failure>
 
 fn password(client: &Client, console: Console, account: &Account) -> Result<Exit, Failure> {
     let present = match account.has_password {
-        true => Some(prompt::secret(console, console.t("Present password", "Mot de passe actuel"))?),
+        true => {
+            Some(prompt::secret(console, console.t("Present password", "Mot de passe actuel"))?)
+        }
         false => None,
     };
     let new = prompt::secret(console, console.t("New password", "Nouveau mot de passe"))?;
@@ -155,6 +157,7 @@ fn password(client: &Client, console: Console, account: &Account) -> Result<Exit
     let body = serde_json::json!({"current_password": present, "new_password": new});
     client.post("/auth/password", &body.to_string())?;
     let set = serde_json::json!({"password_set": account.name}).to_string();
-    let said = format!("{} {}", console.t("Password set for", "Mot de passe fixé pour"), account.name);
+    let said =
+        format!("{} {}", console.t("Password set for", "Mot de passe fixé pour"), account.name);
     done(console, set.as_bytes(), said)
 }

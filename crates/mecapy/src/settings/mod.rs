@@ -48,6 +48,8 @@ pub struct Settings {
     pub cors_allow_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<api::Network>,
+    /// Requests that a user, a token or an address may make.
+    pub rates: api::Rates,
     /// How long sessions of browsers last.
     pub sessions: engine::logins::Sessions,
     /// Whether requests need a valid token.

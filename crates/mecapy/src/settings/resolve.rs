@@ -34,6 +34,11 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
                 text.split(',').map(|network| network.trim().parse().ok()).collect()
             })
             .unwrap_or_default(),
+        rates: api::Rates {
+            user: sources.integer("MECAPY_RATE_USER"),
+            token: sources.integer("MECAPY_RATE_TOKEN"),
+            address: sources.integer("MECAPY_RATE_ADDRESS"),
+        },
         sessions: sessions(&mut sources),
         token_verification: token_verification(&mut sources, environment),
         database: database(&mut sources).unwrap_or_else(|| data.join("mecapy.db")),

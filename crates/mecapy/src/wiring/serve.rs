@@ -127,6 +127,7 @@ impl Server {
             api::Settings {
                 limits: settings.limits.clone(),
                 without_token,
+                rates: settings.rates,
                 trusted_proxies: settings.trusted_proxies.clone(),
                 cors_origins: settings.cors_allow_origins.clone(),
                 metrics: Some(metrics),

@@ -1,3 +1,6 @@
+ALTER TABLE companies DROP COLUMN storage_bytes;
+ALTER TABLE companies DROP COLUMN cpu_s_per_day;
+ALTER TABLE companies DROP COLUMN tasks_per_day;
 DROP TABLE audit;
 DROP FUNCTION audit_is_append_only();
 DROP TABLE invitations;

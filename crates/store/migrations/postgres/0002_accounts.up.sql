@@ -76,3 +76,9 @@ CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$;
 CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit
 FOR EACH ROW EXECUTE FUNCTION audit_is_append_only();
+
+-- Quotas: calculations and CPU seconds of a day, from midnight in UTC, and
+-- bytes of files and results.
+ALTER TABLE companies ADD COLUMN tasks_per_day bigint;
+ALTER TABLE companies ADD COLUMN cpu_s_per_day double precision;
+ALTER TABLE companies ADD COLUMN storage_bytes bigint;

@@ -1,3 +1,6 @@
+ALTER TABLE companies DROP COLUMN storage_bytes;
+ALTER TABLE companies DROP COLUMN cpu_s_per_day;
+ALTER TABLE companies DROP COLUMN tasks_per_day;
 DROP TABLE audit;
 DROP TABLE invitations;
 DROP TABLE sessions;

@@ -76,3 +76,9 @@ CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+-- Quotas: calculations and CPU seconds of a day, from midnight in UTC, and
+-- bytes of files and results.
+ALTER TABLE companies ADD COLUMN tasks_per_day INTEGER;
+ALTER TABLE companies ADD COLUMN cpu_s_per_day REAL;
+ALTER TABLE companies ADD COLUMN storage_bytes INTEGER;

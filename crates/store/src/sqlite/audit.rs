@@ -29,7 +29,10 @@ impl Audit for Sqlite {
             let narrowed = [
                 ("a.company_id = ?1", company.is_some()),
                 ("a.user_id = ?2", user.is_some()),
-                ("(a.action = ?3 OR substr(a.action, 1, length(?3) + 1) = ?3 || '.')", action.is_some()),
+                (
+                    "(a.action = ?3 OR substr(a.action, 1, length(?3) + 1) = ?3 || '.')",
+                    action.is_some(),
+                ),
                 ("a.at >= ?4", since.is_some()),
                 ("a.at < ?5", until.is_some()),
             ];
@@ -46,7 +49,15 @@ impl Audit for Sqlite {
                      WHERE (?6 IS NULL OR a.id < ?6){narrowed}
                      ORDER BY a.id DESC LIMIT ?7"
                 ),
-                bind![company, user, action, since, until, after.map(|c| c.0), u64::from(limit) + 1],
+                bind![
+                    company,
+                    user,
+                    action,
+                    since,
+                    until,
+                    after.map(|c| c.0),
+                    u64::from(limit) + 1
+                ],
                 read,
             )?;
             Ok(paged(found, limit, |record| record.id.0))

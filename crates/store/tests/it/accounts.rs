@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use domain::permission::{Role, Scopes};
 use domain::{CompanyId, Digest, TokenId, UserId};
-use store::accounts::{Company, Token};
+use store::accounts::{Budget, Company, Token, Used};
 use store::{Cursor, Error};
 
-use crate::world::{World, digest};
+use crate::world::{World, completed, digest};
 
 on_every_backend! {
     a_company_is_read_as_it_was_written,
     a_companys_name_is_taken_once,
     companies_are_listed_newest_first,
     quotas_are_set,
+    what_a_company_uses_is_counted_from_its_rows,
     a_user_is_the_same_person_in_two_companies,
     a_removed_member_loses_tokens_and_may_come_back,
     a_valid_token_stands_for_its_users_present_role,
@@ -45,6 +46,11 @@ async fn a_company_is_read_as_it_was_written(world: World) {
         weight: 0.1 + 0.2,
         max_running: Some(u32::MAX),
         max_queued: Some(0),
+        budget: Budget {
+            tasks_per_day: Some(1 << 50),
+            cpu_s_per_day: Some(0.5),
+            storage_bytes: None,
+        },
         created_at: world.now(),
     };
     world.store.create_company(company.clone(), None).await.unwrap();
@@ -74,11 +80,34 @@ async fn companies_are_listed_newest_first(world: World) {
 
 async fn quotas_are_set(world: World) {
     let id = world.company("acme").await;
-    assert!(world.store.set_company_quotas(id, 2.5, Some(3), None, None).await.unwrap());
+    let budget = Budget { storage_bytes: Some(9), ..Budget::default() };
+    assert!(world.store.set_company_quotas(id, 2.5, Some(3), None, budget, None).await.unwrap());
     let company = world.store.company(id).await.unwrap().unwrap();
     assert_eq!((company.weight, company.max_running, company.max_queued), (2.5, Some(3), None));
-    let nobody = world.store.set_company_quotas(CompanyId::new(), 1.0, None, None, None).await.unwrap();
+    assert_eq!(company.budget, budget);
+    let nobody = world
+        .store
+        .set_company_quotas(CompanyId::new(), 1.0, None, None, budget, None)
+        .await
+        .unwrap();
     assert!(!nobody);
+}
+
+async fn what_a_company_uses_is_counted_from_its_rows(world: World) {
+    let tenant = world.tenant("acme").await;
+    let midnight = world.now();
+    world.queue(&tenant).await;
+    world.pass(Duration::from_secs(60));
+    let lease = world.start(&tenant).await;
+    world.store.finish(lease, completed("1")).await.unwrap();
+    let used = world.store.used(tenant.company, midnight).await.unwrap();
+    let cpu_ms = completed("1").measured.cpu_ms;
+    assert_eq!(used, Used { tasks: 2, cpu_ms, bytes: 0 });
+    world.pass(Duration::from_secs(60));
+    let later = world.store.used(tenant.company, world.now()).await.unwrap();
+    assert_eq!(later, Used::default());
+    let nobody = world.store.used(CompanyId::new(), midnight).await.unwrap();
+    assert_eq!(nobody, Used::default());
 }
 
 async fn a_user_is_the_same_person_in_two_companies(world: World) {

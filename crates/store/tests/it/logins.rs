@@ -191,7 +191,11 @@ async fn an_invitation_makes_a_member_once(world: World) {
     assert_eq!(world.store.accept(waiting, hash, accepted).await.unwrap(), None);
     let listed = world.store.invitations(company).await.unwrap();
     assert_eq!(listed[0].accepted_at, Some(world.now()));
-    world.store.invite(invitation(&world, company, admin, "bob", 2), entry(company, admin, "x")).await.unwrap();
+    world
+        .store
+        .invite(invitation(&world, company, admin, "bob", 2), entry(company, admin, "x"))
+        .await
+        .unwrap();
     world.pass(LONGEST);
     assert!(world.store.invitation(digest(2)).await.unwrap().is_none(), "it has ended");
 }

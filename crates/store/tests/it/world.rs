@@ -79,6 +79,7 @@ impl World {
             weight: 1.0,
             max_running: None,
             max_queued: None,
+            budget: Default::default(),
             created_at: self.now(),
         };
         self.store.create_company(company, None).await.unwrap();

@@ -109,10 +109,9 @@ fn say(lang: Lang, en: &'static str, fr: &'static str) -> &'static str {
 fn explained(reason: Option<&str>, lang: Lang) -> String {
     let text = match reason {
         None => return String::new(),
-        Some("credentials") => Text::new(
-            "The name or the password is wrong.",
-            "Le nom ou le mot de passe est faux.",
-        ),
+        Some("credentials") => {
+            Text::new("The name or the password is wrong.", "Le nom ou le mot de passe est faux.")
+        }
         Some("wait") => Text::new(
             "Too many attempts. Wait a moment, then try again.",
             "Trop de tentatives. Attendez un instant, puis réessayez.",

@@ -66,10 +66,7 @@ pub(crate) async fn create(
     Ok(answer.await?.into_response())
 }
 
-fn read(
-    mut fields: Fields<'_>,
-    now: Timestamp,
-) -> Result<(TokenWanted, Option<UserId>), Problem> {
+fn read(mut fields: Fields<'_>, now: Timestamp) -> Result<(TokenWanted, Option<UserId>), Problem> {
     const NAME: (&str, &str) = ("1 to 100 characters", "1 à 100 caractères");
     let name = fields.required::<String>("name", NAME);
     if name.as_deref().is_some_and(|name| !is_label(name)) {
