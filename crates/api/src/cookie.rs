@@ -92,7 +92,7 @@ pub(crate) fn guard(headers: &HeaderMap, secret: &str) -> Result<(), Problem> {
 /// Refuses what a browser says comes from another site's page.
 pub(crate) fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     if is_own_page(headers) == Some(false) {
-        return Err(refused(&OTHER_SITE()));
+        return Err(refused(&other_site()));
     }
     Ok(())
 }
@@ -100,15 +100,15 @@ pub(crate) fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
 /// Refuses a form unless a browser says that it is one of our own: a form
 /// needs no script, and so no permission, to be sent from anywhere.
 pub(crate) fn own_form(headers: &HeaderMap) -> Result<(), Problem> {
-    if is_own_page(headers) == Some(true) { Ok(()) } else { Err(refused(&OTHER_SITE())) }
+    if is_own_page(headers) == Some(true) { Ok(()) } else { Err(refused(&other_site())) }
 }
 
-const OTHER_SITE: fn() -> Text = || {
+fn other_site() -> Text {
     Text::new(
         "The request comes from another site's page, or its proxy changes the header Host",
         "La requête vient de la page d'un autre site, ou son mandataire change l'en-tête Host",
     )
-};
+}
 
 /// Whether a page of this very site sent the request; `None` where nothing
 /// says so, as of programs.

@@ -68,11 +68,12 @@ impl Engine {
         }
         let deployed = self.resolve(who.company, &who.company_name, reference).await?;
         let inputs = self.check_inputs(who, &deployed, submission.inputs).await?;
+        let submission = Submission { inputs, ..submission };
         let timeout = self.timeout(&deployed, submission.timeout_s)?;
         let company = self.company_seen(who.company).await?;
         self.check_room(&company).await?;
         self.count_task(&company).await?;
-        let accepted = self.admit(who, &deployed, inputs, timeout, &company, submission).await;
+        let accepted = self.admit(who, &deployed, timeout, &company, submission).await;
         if accepted.is_err() {
             self.uncount_task(company.id);
         }
@@ -84,7 +85,6 @@ impl Engine {
         &self,
         who: &Principal,
         deployed: &Deployed,
-        inputs: Bytes,
         timeout: Duration,
         company: &store::accounts::Company,
         submission: Submission,
@@ -121,6 +121,7 @@ impl Engine {
             measured: None,
             cached: false,
         };
+        let inputs = submission.inputs;
         let cache_key =
             version.manifest.runtime.cache.then(|| Digest(sha2::Sha256::digest(&inputs).into()));
         if let Some(key) = cache_key
