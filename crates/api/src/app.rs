@@ -8,6 +8,7 @@ use engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::rates::Limiter;
 use crate::settings::Settings;
 
 /// The state of the router. Clones share everything.
@@ -17,6 +18,8 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     /// The settings.
     pub(crate) settings: Arc<Settings>,
+    /// Who made how many requests lately.
+    pub(crate) limiter: Arc<Limiter>,
     /// Cancelled when the server stops: what streams or waits ends then.
     pub(crate) stopping: CancellationToken,
     /// Work that goes on though its caller went away.

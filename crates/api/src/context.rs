@@ -1,6 +1,7 @@
 //! The frame around every request: its id, its language, one line in the
 //! log, security headers, and the body of a problem.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -9,12 +10,16 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use domain::origin::{Origin, Trace};
+use domain::permission::Source;
 use domain::{Lang, Text, Timestamp, UserId};
 use uuid::Uuid;
 
+use crate::address::{self, Peer};
 use crate::app::App;
 use crate::leftover::Leftover;
 use crate::problem::{self, Code, Problem};
+use crate::rates::{Key, Lefts};
+use crate::scopes;
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,18 +31,26 @@ pub(crate) struct Context {
     pub(crate) lang: Lang,
     /// The path that was asked for, `/api` included.
     pub(crate) path: String,
+    /// The caller's address, where the request came over a socket.
+    pub(crate) address: Option<IpAddr>,
+    /// What rate limits left of it.
+    pub(crate) lefts: Lefts,
     id: HeaderValue,
     trace: Option<Trace>,
     user: OnceLock<UserId>,
 }
 
 impl Context {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, app: &App) -> Self {
         let headers = request.headers();
         let lang = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Self {
             lang: lang.map(Lang::negotiate).unwrap_or_default(),
             path: request.uri().path().to_owned(),
+            address: request
+                .extensions()
+                .get::<Peer>()
+                .map(|peer| address::caller(peer.0, headers, &app.settings.trusted_proxies)),
             id: headers.get(REQUEST_ID).filter(|id| is_request_id(id)).cloned().unwrap_or_else(
                 || {
                     HeaderValue::from_str(&Uuid::now_v7().to_string())
@@ -46,6 +59,7 @@ impl Context {
             ),
             trace: engine::trace::is_on().then(|| engine::trace::begin(caller_of(headers))),
             user: OnceLock::new(),
+            lefts: Lefts::default(),
         }
     }
 
@@ -57,6 +71,11 @@ impl Context {
     /// The request's id: the caller's where it is acceptable, else a new one.
     pub(crate) fn request_id(&self) -> &str {
         self.id.to_str().unwrap_or_default()
+    }
+
+    /// Where the request came from, as the audit log keeps it.
+    pub(crate) fn source(&self) -> Source {
+        Source { address: self.address, request_id: Some(self.request_id().into()) }
     }
 
     /// Remembers for the log who called.
@@ -81,19 +100,26 @@ fn caller_of(headers: &HeaderMap) -> Option<Trace> {
 /// The outermost layer.
 pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let context = Arc::new(Context::of(&request));
+    let context = Arc::new(Context::of(&request, &app));
     let began =
         context.trace.map(|trace| (trace, caller_of(request.headers()), app.engine.clock().now()));
     let endpoint = request.extensions().get::<MatchedPath>().cloned();
-    let endpoint = endpoint.as_ref().map_or("none", |path| {
-        // Both prefixes are the same route to whoever counts.
-        path.as_str().strip_prefix("/api").filter(|rest| !rest.is_empty()).unwrap_or(path.as_str())
-    });
+    // Both prefixes are the same route to whoever counts.
+    let endpoint = endpoint.as_ref().map_or("none", |path| scopes::route(path.as_str()));
     let method = request.method().clone();
     request.extensions_mut().insert(Arc::clone(&context));
 
     let leftover = Leftover::of(&mut request);
-    let mut response = match unknown_coding(request.headers()) {
+    let refused = match unknown_coding(request.headers()) {
+        Some(problem) => Some(problem),
+        // Whoever watches over the server is not to be sent away.
+        None if endpoint.starts_with("/health") => None,
+        None => context.address.and_then(|address| {
+            let left = app.limiter.count(Key::of(address), app.engine.clock().now());
+            context.lefts.take(left).err()
+        }),
+    };
+    let mut response = match refused {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
@@ -101,6 +127,7 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
 
     problem::body::write(&mut response, &context);
     response.headers_mut().insert(REQUEST_ID, context.id.clone());
+    context.lefts.write(response.headers_mut());
     secure(response.headers_mut());
     let duration = started.elapsed();
     let status = response.status().as_u16();

@@ -8,9 +8,11 @@
 //! each makes one call to the engine: nothing here writes anything by
 //! itself. `router` is the table of contents.
 
+mod address;
 mod answer;
 mod app;
 mod context;
+mod cookie;
 mod download;
 mod events;
 mod extract;
@@ -18,8 +20,10 @@ mod idempotency;
 mod leftover;
 mod openapi;
 pub mod problem;
+mod rates;
 mod router;
 mod routes;
+mod scopes;
 mod serve;
 mod settings;
 mod taken;
@@ -32,6 +36,8 @@ use engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use address::{Network, NoNetwork};
+pub use rates::Rates;
 pub use settings::{SLOWEST_UPLOAD, Settings};
 
 /// Why the HTTP face can't be built.
@@ -54,6 +60,7 @@ impl Api {
     pub fn new(engine: Engine, settings: Settings) -> Result<Self, Error> {
         let app = App {
             engine,
+            limiter: Arc::new(rates::Limiter::new(settings.rates)),
             settings: Arc::new(settings),
             stopping: CancellationToken::new(),
             jobs: TaskTracker::new(),

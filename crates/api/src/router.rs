@@ -17,8 +17,11 @@ use utoipa_axum::routes;
 use crate::app::{App, Docs};
 use crate::context::{REQUEST_ID, frame};
 use crate::problem::{Code, Problem};
-use crate::routes::{companies, deployments, files, functions, operations, pages, tasks, tokens};
-use crate::{Error, Settings, idempotency, openapi};
+use crate::routes::{
+    audit, auth, companies, deployments, files, functions, invitations, operations, pages, tasks,
+    tokens,
+};
+use crate::{Error, Settings, idempotency, openapi, rates};
 
 /// The routes that are documented, each also under `/api`.
 fn resources() -> OpenApiRouter<App> {
@@ -45,8 +48,17 @@ fn resources() -> OpenApiRouter<App> {
         .routes(routes!(companies::quotas::get, companies::quotas::put))
         .routes(routes!(companies::members::members, companies::put_member::put))
         .routes(routes!(companies::remove_member::remove))
+        .routes(routes!(invitations::list::list, invitations::create::create))
+        .routes(routes!(invitations::revoke::revoke))
         .routes(routes!(tokens::list::list, tokens::create::create))
         .routes(routes!(tokens::revoke::revoke))
+        .routes(routes!(audit::list::list))
+        .routes(routes!(auth::login::show, auth::login::login))
+        .routes(routes!(auth::accept::accept))
+        .routes(routes!(auth::logout::logout))
+        .routes(routes!(auth::me::me))
+        .routes(routes!(auth::password::password))
+        .routes(routes!(auth::company::company))
         .routes(routes!(operations::queue::queue))
         .routes(routes!(operations::workers::workers))
         .routes(routes!(operations::health::health))
@@ -64,6 +76,8 @@ fn for_people() -> Router<App> {
         .route("/docs", get(pages::docs::docs))
         .route("/docs/style.css", get(pages::html::style))
         .route("/docs/errors/{code}", get(pages::errors::error))
+        .route("/app/login", get(pages::login::login))
+        .route("/app/invitation/{secret}", get(pages::login::invitation))
 }
 
 /// The OpenAPI document of all routes.
@@ -153,7 +167,14 @@ fn cors(settings: &Arc<Settings>) -> Result<Option<CorsLayer>, Error> {
             idempotency::HEADER,
             REQUEST_ID,
         ])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, header::ETAG, REQUEST_ID])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::ETAG,
+            REQUEST_ID,
+            rates::POLICY,
+            rates::STATE,
+        ])
         .max_age(std::time::Duration::from_secs(3600));
     Ok(Some(layer))
 }

@@ -3,14 +3,18 @@
 
 use std::time::Duration;
 
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 use crate::Api;
+use crate::address::Peer;
 use crate::taken::Taken;
 
 /// The most headers of a request.
@@ -34,8 +38,8 @@ impl Api {
                 () = &mut shutdown => break,
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let served = self.connection(stream);
+                Ok((stream, peer)) => {
+                    let served = self.connection(stream, Peer(peer.ip()));
                     connections.spawn(cut.clone().run_until_cancelled_owned(served));
                 }
                 // The caller gave up before it was its turn.
@@ -62,12 +66,20 @@ impl Api {
         }
     }
 
-    fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + Send + 'static {
+    fn connection(
+        &self,
+        stream: TcpStream,
+        peer: Peer,
+    ) -> impl Future<Output = ()> + Send + 'static {
         // Answers are small and written whole: waiting for more costs 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let service = TowerToHyperService::new(self.router.clone());
+        let router = self.router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(router);
         let head_timeout = self.app.settings.head_timeout;
         let stream = Taken::new(stream, self.app.settings.body_pause);
         let stopping = self.app.stopping.clone();

@@ -6,6 +6,9 @@ use domain::limits::Limits;
 use domain::permission::Principal;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::address::Network;
+use crate::rates::Rates;
+
 /// The settings of the HTTP face.
 #[derive(Clone)]
 pub struct Settings {
@@ -14,6 +17,11 @@ pub struct Settings {
     /// Origins whose pages may call the API from a browser, such as
     /// `https://app.example.com`; none by default.
     pub cors_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed; none by default.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests that a user, a token or an address may make; no limit by
+    /// default.
+    pub rates: Rates,
     /// Whom a request without a token speaks for, on a developer's machine;
     /// `None` refuses such requests.
     pub without_token: Option<Principal>,
@@ -38,6 +46,8 @@ impl Default for Settings {
         Self {
             limits: Limits::default(),
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            rates: Rates::default(),
             without_token: None,
             metrics: None,
             head_timeout: Duration::from_secs(30),
@@ -52,6 +62,8 @@ impl std::fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("limits", &self.limits)
             .field("cors_origins", &self.cors_origins)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .field("rates", &self.rates)
             .field("without_token", &self.without_token.is_some())
             .field("metrics", &self.metrics.is_some())
             .field("head_timeout", &self.head_timeout)

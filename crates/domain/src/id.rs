@@ -51,6 +51,12 @@ ids! {
     UserId,
     /// A personal API token.
     TokenId,
+    /// A browser that is logged in.
+    SessionId,
+    /// An invitation into a company.
+    InvitationId,
+    /// A row of the audit log.
+    AuditId,
     /// A named calculation of a company.
     FunctionId,
     /// An immutable version of a function.

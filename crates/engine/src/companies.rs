@@ -1,8 +1,9 @@
 //! Companies, their members and quotas.
 
-use domain::permission::{Principal, Role};
+use domain::permission::{Credential, Source, Principal, Role, Scopes};
 use domain::{CompanyId, Fault, Text, UserId};
-use store::accounts::{Company, Member};
+use store::accounts::{Budget, Company, Member};
+use store::audit::Entry;
 use store::{Cursor, Page};
 
 use crate::access::{Minted, need};
@@ -17,11 +18,13 @@ pub struct Quotas {
     pub max_running: Option<u32>,
     /// Tasks it may have waiting.
     pub max_queued: Option<u32>,
+    /// What it may use of the platform.
+    pub budget: Budget,
 }
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { weight: 1.0, max_running: None, max_queued: None }
+        Self { weight: 1.0, max_running: None, max_queued: None, budget: Budget::default() }
     }
 }
 
@@ -43,9 +46,14 @@ impl Engine {
         check_name("name", name)?;
         check_name("admin", admin)?;
         check(quotas)?;
-        let company = self.insert_company(name, quotas).await?;
-        let user = self.store.put_member(company.id, admin, Role::CompanyAdmin).await?;
-        let minted = self.mint(company.id, user, "first".to_owned(), None).await?;
+        // A platform's log, and the new company's own.
+        let entry = Entry::by(who, "company.create", name);
+        let company = self.insert_company(name, quotas, Some(entry)).await?;
+        let entry = Entry::by(who, "member.put", format!("{admin} as company_admin"));
+        let entry = entry.in_company(company.id);
+        let user =
+            self.store.put_member(company.id, admin, Role::CompanyAdmin, Some(entry)).await?;
+        let minted = self.mint_first(company.id, user, "first").await?;
         Ok((company, minted))
     }
 
@@ -75,8 +83,12 @@ impl Engine {
     ) -> Result<Company, Error> {
         need(who, Role::Admin)?;
         check(quotas)?;
-        let Quotas { weight, max_running, max_queued } = quotas;
-        if !self.store.set_company_quotas(id, weight, max_running, max_queued).await? {
+        let Quotas { weight, max_running, max_queued, budget } = quotas;
+        let entry = Entry::by(who, "company.quotas", format!("{quotas:?}")).in_company(id);
+        let store = &self.store;
+        let set =
+            store.set_company_quotas(id, weight, max_running, max_queued, budget, Some(entry));
+        if !set.await? {
             return Err(Error::NotFound("company"));
         }
         self.companies_seen.invalidate(&id);
@@ -109,11 +121,13 @@ impl Engine {
         if let Some(known) = known {
             need(who, known.role)?;
         }
-        let user = self.store.put_member(id, name, role).await?;
-        self.checked_tokens.invalidate_all();
+        let resource = format!("{name} as {}", role.as_str());
+        let entry = Entry::by(who, "member.put", resource).in_company(id);
+        let user = self.store.put_member(id, name, role, Some(entry)).await?;
+        self.checked.forget();
         let minted = match known {
             Some(_) => None,
-            None => Some(self.mint(id, user, "first".to_owned(), None).await?),
+            None => Some(self.mint_first(id, user, "first").await?),
         };
         Ok((self.member(id, user).await?, minted))
     }
@@ -127,11 +141,13 @@ impl Engine {
     ) -> Result<(), Error> {
         self.may_see(who, id)?;
         need(who, Role::CompanyAdmin)?;
-        need(who, self.member(id, user).await?.role)?;
-        if !self.store.remove_member(id, user).await? {
+        let member = self.member(id, user).await?;
+        need(who, member.role)?;
+        let entry = Entry::by(who, "member.remove", member.name).in_company(id);
+        if !self.store.remove_member(id, user, Some(entry)).await? {
             return Err(Error::NotFound("member"));
         }
-        self.checked_tokens.invalidate_all();
+        self.checked.forget();
         Ok(())
     }
 
@@ -140,20 +156,20 @@ impl Engine {
     pub async fn found(&self) -> Result<Option<Minted>, Error> {
         let company = match self.store.company_named(FIRST_COMPANY).await? {
             Some(company) => company,
-            None => self.insert_company(FIRST_COMPANY, Quotas::default()).await?,
+            None => self.insert_company(FIRST_COMPANY, Quotas::default(), None).await?,
         };
         if self.store.members(company.id).await?.iter().any(|m| m.name == FIRST_ADMIN) {
             return Ok(None);
         }
-        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin).await?;
-        self.mint(company.id, user, "admin.token".to_owned(), None).await.map(Some)
+        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
+        self.mint_first(company.id, user, "admin.token").await.map(Some)
     }
 
     /// A fresh administrator's token, for an operator who lost the first.
     pub async fn new_admin_token(&self) -> Result<Minted, Error> {
         let company = self.first_company().await?;
-        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin).await?;
-        self.mint(company.id, user, "admin.token".to_owned(), None).await
+        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
+        self.mint_first(company.id, user, "admin.token").await
     }
 
     /// The administrator that an embedded server starts with, for servers
@@ -168,23 +184,42 @@ impl Engine {
             company: company.id,
             company_name: company.name,
             role: admin.role,
+            scopes: Scopes::ALL,
+            credential: Credential::Nothing,
+            source: Source::default(),
         })
+    }
+
+    /// A token with which somebody new can sign in.
+    async fn mint_first(
+        &self,
+        company: CompanyId,
+        user: UserId,
+        name: &str,
+    ) -> Result<Minted, Error> {
+        self.mint(company, user, name.to_owned(), None, Scopes::ALL, None).await
     }
 
     async fn first_company(&self) -> Result<Company, Error> {
         self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))
     }
 
-    async fn insert_company(&self, name: &str, quotas: Quotas) -> Result<Company, Error> {
+    async fn insert_company(
+        &self,
+        name: &str,
+        quotas: Quotas,
+        entry: Option<Entry>,
+    ) -> Result<Company, Error> {
         let company = Company {
             id: CompanyId::new(),
             name: name.to_owned(),
             weight: quotas.weight,
             max_running: quotas.max_running,
             max_queued: quotas.max_queued,
+            budget: quotas.budget,
             created_at: self.clock.now(),
         };
-        match self.store.create_company(company.clone()).await {
+        match self.store.create_company(company.clone(), entry).await {
             Ok(()) => Ok(company),
             Err(store::Error::NameTaken { what, name }) => Err(Error::NameTaken { what, name }),
             Err(error) => Err(error.into()),
@@ -200,7 +235,7 @@ impl Engine {
     }
 }
 
-fn check_name(key: &str, name: &str) -> Result<(), Error> {
+pub(crate) fn check_name(key: &str, name: &str) -> Result<(), Error> {
     if domain::function::is_name(name) {
         return Ok(());
     }
@@ -217,17 +252,30 @@ fn check_name(key: &str, name: &str) -> Result<(), Error> {
 }
 
 fn check(quotas: Quotas) -> Result<(), Error> {
-    if quotas.weight.is_finite() && quotas.weight > 0.0 {
-        return Ok(());
+    let mut faults = Vec::new();
+    if quotas.budget.cpu_s_per_day.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
+        faults.push(
+            Fault::error(
+                "quota_invalid",
+                Text::new(
+                    "expected a number of seconds from 0",
+                    "attendu : un nombre de secondes à partir de 0",
+                ),
+            )
+            .at_key("/max_cpu_seconds_per_day"),
+        );
     }
-    Err(Error::Invalid(vec![
-        Fault::error(
-            "weight_invalid",
-            Text::new(
-                format!("expected a weight above 0, found {}", quotas.weight),
-                format!("attendu : un poids supérieur à 0 ; reçu : {}", quotas.weight),
-            ),
-        )
-        .at_key("/weight"),
-    ]))
+    if !quotas.weight.is_finite() || quotas.weight <= 0.0 {
+        faults.push(
+            Fault::error(
+                "weight_invalid",
+                Text::new(
+                    format!("expected a weight above 0, found {}", quotas.weight),
+                    format!("attendu : un poids supérieur à 0 ; reçu : {}", quotas.weight),
+                ),
+            )
+            .at_key("/weight"),
+        );
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }

@@ -20,6 +20,34 @@ pub enum Error {
         /// The role that would do.
         needed: &'static str,
     },
+    /// The caller's token is narrowed to other scopes.
+    #[error("this needs the scope {needed}")]
+    OutOfScope {
+        /// The scope that would do.
+        needed: &'static str,
+    },
+    /// There is no user of this name with this password; not which of both.
+    #[error("the name or the password is wrong")]
+    WrongLogin,
+    /// The password was right, and the user belongs to no company, or not to
+    /// the one that was asked for.
+    #[error("the user is no member of the company")]
+    NoCompany,
+    /// Too many logins failed (429).
+    #[error("too many logins failed; wait {retry_after:?}")]
+    TooManyLogins {
+        /// When the next is looked at.
+        retry_after: Duration,
+    },
+    /// More log in at once than passwords can be checked (503).
+    #[error("too many log in at once")]
+    LoginsBusy {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// There is no open invitation with this secret.
+    #[error("the invitation is unknown, was used or revoked, or has ended")]
+    InvitationGone,
     /// What was sent is not valid; every fault of it.
     #[error("{} fault(s) in what was sent", .0.len())]
     Invalid(Vec<Fault>),
@@ -68,6 +96,17 @@ pub enum Error {
         limit: u64,
         /// When trying again makes sense.
         retry_after: Duration,
+    },
+    /// The company has used up what it may in a day (429).
+    #[error("the company has used {} of {} {}", .0.used, .0.limit, .0.quota)]
+    QuotaReached(crate::Reached),
+    /// The company keeps as much as it may (413).
+    #[error("the company keeps {used_bytes} of {limit_bytes} bytes")]
+    StorageFull {
+        /// The company's bound.
+        limit_bytes: u64,
+        /// What it keeps.
+        used_bytes: u64,
     },
     /// The server is going down and takes nothing new (503).
     #[error("the server is shutting down")]

@@ -91,15 +91,19 @@ impl Engine {
         media_type: Option<&str>,
         mut content: Box<dyn AsyncRead + Send + Unpin>,
     ) -> Result<File, Error> {
+        let room = self.room(who.company).await?;
         let limit_bytes = self.limits.file_bytes;
-        let stored = self
-            .blobs
-            .put_content(who.company, Area::File, &mut *content, limit_bytes)
-            .await
-            .map_err(|error| match error {
-                blobs::Error::TooLarge { .. } => Error::TooLarge { what: "file", limit_bytes },
-                error => error.into(),
-            })?;
+        let fits = room.map_or(limit_bytes, |room| room.left().min(limit_bytes));
+        let stored =
+            self.blobs.put_content(who.company, Area::File, &mut *content, fits).await.map_err(
+                |error| match error {
+                    blobs::Error::TooLarge { .. } => match room {
+                        Some(room) if fits < limit_bytes => room.full(),
+                        _ => Error::TooLarge { what: "file", limit_bytes },
+                    },
+                    error => error.into(),
+                },
+            )?;
         let name = safe_name(name);
         let file = File {
             company: who.company,
@@ -113,6 +117,7 @@ impl Engine {
             created_at: self.clock.now(),
         };
         self.store.create_file(file.clone()).await?;
+        self.count_bytes(who.company, file.bytes);
         Ok(file)
     }
 

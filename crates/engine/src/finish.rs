@@ -23,6 +23,15 @@ const LARGE_RESULT: usize = 64 << 10;
 /// Warnings of missing files beyond this many add nothing.
 const MOST_MISSING: usize = 20;
 
+/// What an ending leaves in the object store.
+fn kept_bytes(ending: &Ending) -> u64 {
+    let result = match &ending.outcome {
+        Outcome::Completed { result: ResultRef::Blob { bytes, .. }, .. } => *bytes,
+        _ => 0,
+    };
+    ending.artifacts.iter().map(|artifact| artifact.bytes).sum::<u64>() + result
+}
+
 /// What a worker reports of an attempt.
 #[derive(Debug)]
 pub struct Report {
@@ -121,6 +130,7 @@ impl Engine {
         }
         let finished = finished?;
         let Finished::Stored(state) = finished else { return Ok(finished) };
+        self.count_run(lease.company, ending.measured.cpu_ms, kept_bytes(&ending));
         self.measures.ended(&task, &ending, state, stored);
         if let Some(trace) = origin.and_then(|origin| origin.trace) {
             crate::trace::attempt(trace, &task, &ending, reported, self.clock.now());

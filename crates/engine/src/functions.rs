@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::function::FunctionRef;
 use domain::permission::Principal;
 use domain::{Digest, FunctionId};
+use store::audit::Entry;
 use store::functions::{Filter, Function, Version};
 use store::{Cursor, Page};
 
@@ -61,8 +62,10 @@ impl Engine {
         who: &Principal,
         reference: &FunctionRef,
     ) -> Result<FunctionId, Error> {
-        let id = self.function(who, reference).await?.version.function;
-        if !self.store.delete_function(who.company, id).await? {
+        let deployed = self.function(who, reference).await?;
+        let id = deployed.version.function;
+        let entry = Entry::by(who, "function.delete", deployed.version.name.clone());
+        if !self.store.delete_function(who.company, id, Some(entry)).await? {
             return Err(Error::NotFound("function"));
         }
         self.catalog.forget_references();

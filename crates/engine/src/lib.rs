@@ -12,6 +12,7 @@
 
 pub mod access;
 mod ad_hoc;
+mod audit;
 mod catalog;
 pub mod companies;
 mod deploy;
@@ -22,13 +23,18 @@ mod finish;
 mod functions;
 mod idempotency;
 mod measures;
+pub mod invitations;
+pub mod logins;
 mod operations;
+pub mod passwords;
 mod recover;
 mod running;
 mod submit;
 mod tasks;
 pub mod trace;
+mod throttle;
 mod unwritten;
+mod usage;
 mod watch;
 
 use std::sync::{Arc, OnceLock};
@@ -47,6 +53,7 @@ pub use operations::{Health, QueueReport, TemplateStatus, WorkerStatus};
 pub use store;
 pub use submit::{Submission, Submitted};
 pub use tasks::{TaskFilter, TaskView};
+pub use usage::Reached;
 pub use watch::Update;
 
 use domain::limits::Limits;
@@ -71,6 +78,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Which Python the static check lets through.
     pub policy: package::Policy,
+    /// How long sessions last.
+    pub sessions: logins::Sessions,
 }
 
 /// The use cases. Clones share everything.
@@ -103,9 +112,13 @@ pub struct Inner {
     clock: Arc<dyn Clock>,
     limits: Limits,
     policy: package::Policy,
+    sessions: logins::Sessions,
     /// The worker of this process, where there is one.
     local: OnceLock<(WorkerId, Arc<dyn LocalWorker>)>,
-    checked_tokens: access::Checked,
+    checked: access::Checked,
+    passwords: passwords::Passwords,
+    throttle: throttle::Throttle,
+    books: usage::Books,
     companies_seen: Cache<CompanyId, Arc<store::accounts::Company>>,
     catalog: catalog::Catalog,
     recent: Cache<TaskId, Arc<store::tasks::Task>>,
@@ -136,7 +149,7 @@ impl Engine {
     /// An engine over its ports.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, broker, builder, clock, limits, policy } = parts;
+        let Parts { store, blobs, broker, builder, clock, limits, policy, sessions } = parts;
         Self(Arc::new(Inner {
             store,
             blobs,
@@ -145,8 +158,12 @@ impl Engine {
             clock,
             limits,
             policy,
+            sessions,
             local: OnceLock::new(),
-            checked_tokens: access::checked(),
+            checked: access::Checked::default(),
+            passwords: passwords::Passwords::default(),
+            throttle: throttle::Throttle::default(),
+            books: usage::Books::default(),
             companies_seen: Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(std::time::Duration::from_secs(5))

@@ -109,6 +109,22 @@ impl Engine {
         company: &store::accounts::Company,
         accepting: Accepting,
     ) -> Result<Submitted, Error> {
+        self.count_task(company).await?;
+        let accepted = self.admit(who, deployed, company, accepting).await;
+        if accepted.is_err() {
+            self.uncount_task(company.id);
+        }
+        accepted
+    }
+
+    /// Accepts a task that was checked and counted.
+    async fn admit(
+        &self,
+        who: &Principal,
+        deployed: &Deployed,
+        company: &store::accounts::Company,
+        accepting: Accepting,
+    ) -> Result<Submitted, Error> {
         let Accepting { name, inputs, priority, timeout, waits, origin, begun } = accepting;
         let expected = deployed.expected(timeout);
         let now = self.clock.now();
@@ -142,6 +158,7 @@ impl Engine {
             measured: None,
             cached: false,
         };
+        let inputs = submission.inputs;
         let cache_key =
             version.manifest.runtime.cache.then(|| Digest(sha2::Sha256::digest(&inputs).into()));
         if let Some(key) = cache_key

@@ -127,6 +127,7 @@ impl Engine {
             return Err(Error::NotFound("task"));
         }
         self.recent.invalidate(&id);
+        self.recount(who.company);
         self.blobs.delete(log_key(who.company, id)).await?;
         Ok(())
     }

@@ -11,6 +11,7 @@ pub mod commands;
 pub mod console;
 pub mod doctor;
 pub mod exit;
+pub mod prompt;
 pub mod settings;
 pub mod telemetry;
 pub mod wiring;

@@ -200,10 +200,11 @@ impl Tenant {
             weight: 1.0,
             max_running: None,
             max_queued: None,
+            budget: Default::default(),
             created_at,
         };
-        store.create_company(row).await.unwrap();
-        let user = store.put_member(company, "someone", Role::Member).await.unwrap();
+        store.create_company(row, None).await.unwrap();
+        let user = store.put_member(company, "someone", Role::Member, None).await.unwrap();
         let id = DeploymentId::new();
         let deployment = Deployment {
             company,
@@ -220,7 +221,7 @@ impl Tenant {
             created_at,
             completed_at: None,
         };
-        store.create_deployment(deployment).await.unwrap();
+        store.create_deployment(deployment, None).await.unwrap();
         let draft = Draft { version: version(company, user), number_is_asked: true };
         let Published::New(version) = store.publish(company, id, draft).await.unwrap() else {
             panic!("expected a new version")

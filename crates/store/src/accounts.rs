@@ -1,9 +1,10 @@
 //! Companies, their members and personal tokens.
 
 use async_trait::async_trait;
-use domain::permission::Role;
+use domain::permission::{Role, Scopes};
 use domain::{CompanyId, Digest, Timestamp, TokenId, UserId};
 
+use crate::audit::Entry;
 use crate::{Cursor, Error, Page};
 
 /// A company (tenant).
@@ -19,8 +20,32 @@ pub struct Company {
     pub max_running: Option<u32>,
     /// Tasks it may have waiting; no bound of its own where absent.
     pub max_queued: Option<u32>,
+    /// What it may use of the platform.
+    pub budget: Budget,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+/// What a company may use; no bound of its own where absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Tasks that it may have accepted in a day, from midnight in UTC.
+    pub tasks_per_day: Option<u64>,
+    /// CPU seconds after which a day's further tasks are refused.
+    pub cpu_s_per_day: Option<f64>,
+    /// Bytes of files, artifacts and large results that it may keep.
+    pub storage_bytes: Option<u64>,
+}
+
+/// What a company has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Used {
+    /// Tasks accepted since midnight.
+    pub tasks: u64,
+    /// CPU time of the tasks that ended since midnight, in milliseconds.
+    pub cpu_ms: f64,
+    /// Bytes of files, artifacts and large results that it keeps.
+    pub bytes: u64,
 }
 
 /// A member of a company.
@@ -49,12 +74,19 @@ pub struct Token {
     pub name: String,
     /// SHA-256 of the secret; the secret itself is stored nowhere.
     pub secret_sha256: Digest,
+    /// The beginning of the secret, by which its owner recognises it; absent
+    /// from tokens made before it was kept.
+    pub prefix: Option<String>,
+    /// What it lets through of its owner's role.
+    pub scopes: Scopes,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// What a valid token stands for.
@@ -68,11 +100,12 @@ pub struct Authenticated {
     pub role: Role,
 }
 
-/// Companies, members and tokens.
+/// Companies, members and tokens. What changes something takes what the audit
+/// log is to say of it; the platform's own founding says nothing.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Creates a company. `NameTaken` where the name is.
-    async fn create_company(&self, company: Company) -> Result<(), Error>;
+    async fn create_company(&self, company: Company, entry: Option<Entry>) -> Result<(), Error>;
     /// One company.
     async fn company(&self, id: CompanyId) -> Result<Option<Company>, Error>;
     /// One company by its name.
@@ -86,21 +119,44 @@ pub trait Accounts: Send + Sync {
         weight: f64,
         max_running: Option<u32>,
         max_queued: Option<u32>,
+        budget: Budget,
+        entry: Option<Entry>,
     ) -> Result<bool, Error>;
+    /// What a company has used since the instant `since`.
+    async fn used(&self, company: CompanyId, since: Timestamp) -> Result<Used, Error>;
     /// Adds a user (created where the name is new) to a company, or changes
-    /// the role of one that is there. Answers the user's id.
-    async fn put_member(&self, company: CompanyId, name: &str, role: Role)
-    -> Result<UserId, Error>;
+    /// the role of one that is there, which ends its sessions and the open
+    /// invitations of its name there. Answers the user's id.
+    async fn put_member(
+        &self,
+        company: CompanyId,
+        name: &str,
+        role: Role,
+        entry: Option<Entry>,
+    ) -> Result<UserId, Error>;
     /// The members of a company.
     async fn members(&self, company: CompanyId) -> Result<Vec<Member>, Error>;
-    /// Takes a user out of a company and revokes the tokens it had there.
-    async fn remove_member(&self, company: CompanyId, user: UserId) -> Result<bool, Error>;
+    /// Takes a user out of a company, revokes the tokens it had there and ends
+    /// its sessions there.
+    async fn remove_member(
+        &self,
+        company: CompanyId,
+        user: UserId,
+        entry: Option<Entry>,
+    ) -> Result<bool, Error>;
     /// Stores a token.
-    async fn create_token(&self, token: Token) -> Result<(), Error>;
+    async fn create_token(&self, token: Token, entry: Option<Entry>) -> Result<(), Error>;
     /// The tokens of a user in a company, newest first.
     async fn tokens(&self, company: CompanyId, user: UserId) -> Result<Vec<Token>, Error>;
     /// Revokes a token; `false` where there is none such that is valid.
-    async fn revoke_token(&self, company: CompanyId, id: TokenId) -> Result<bool, Error>;
+    async fn revoke_token(
+        &self,
+        company: CompanyId,
+        id: TokenId,
+        entry: Option<Entry>,
+    ) -> Result<bool, Error>;
+    /// Remembers that a token is used now.
+    async fn touch_token(&self, company: CompanyId, id: TokenId) -> Result<(), Error>;
     /// What a secret's hash stands for now; `None` for unknown, revoked or
     /// expired tokens, and for users that are no longer members.
     async fn authenticate(&self, secret_sha256: Digest) -> Result<Option<Authenticated>, Error>;

@@ -8,6 +8,7 @@ use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId, Timestamp, User
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::audit::Entry;
 use crate::functions::Version;
 
 /// One try to deploy an archive.
@@ -106,7 +107,11 @@ pub struct Draft {
 #[async_trait]
 pub trait Deployments: Send + Sync {
     /// Stores a deployment that was accepted.
-    async fn create_deployment(&self, deployment: Deployment) -> Result<(), Error>;
+    async fn create_deployment(
+        &self,
+        deployment: Deployment,
+        entry: Option<Entry>,
+    ) -> Result<(), Error>;
     /// One deployment.
     async fn deployment(
         &self,

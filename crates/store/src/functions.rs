@@ -5,6 +5,7 @@ use domain::function::FunctionRef;
 use domain::manifest::{Manifest, PythonVersion};
 use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId, Timestamp, UserId, VersionId};
 
+use crate::audit::Entry;
 use crate::{Cursor, Error, Page};
 
 /// A function as listings show it: itself and its newest version.
@@ -104,7 +105,12 @@ pub trait Functions: Send + Sync {
         limit: u32,
     ) -> Result<Page<Version>, Error>;
     /// Deletes a function softly: its tasks stay, its name is free again.
-    async fn delete_function(&self, company: CompanyId, id: FunctionId) -> Result<bool, Error>;
+    async fn delete_function(
+        &self,
+        company: CompanyId,
+        id: FunctionId,
+        entry: Option<Entry>,
+    ) -> Result<bool, Error>;
     /// Execution times in milliseconds of the version's last completed runs,
     /// at most `count` of them.
     async fn recent_durations_ms(

@@ -9,12 +9,15 @@
 //! implementation.
 
 pub mod accounts;
+pub mod audit;
 pub mod deployments;
 pub mod error;
 pub mod events;
 pub mod files;
 pub mod functions;
 pub mod idempotency;
+pub mod invitations;
+pub mod logins;
 pub mod migrate;
 pub mod operator;
 pub mod page;
@@ -25,6 +28,7 @@ pub mod url;
 use std::sync::Arc;
 
 pub use accounts::Accounts;
+pub use audit::Audit;
 pub use deployments::Deployments;
 use domain::Clock;
 pub use domain::CompanyId;
@@ -33,6 +37,8 @@ pub use events::Events;
 pub use files::Files;
 pub use functions::Functions;
 pub use idempotency::Idempotency;
+pub use invitations::Invitations;
+pub use logins::Logins;
 pub use operator::Operator;
 pub use page::{Cursor, Page};
 pub use tasks::Tasks;
@@ -55,12 +61,32 @@ pub async fn open(
 
 /// All repositories over one database.
 pub trait Store:
-    Accounts + Functions + Deployments + Tasks + Files + Events + Idempotency + Operator
+    Accounts
+    + Logins
+    + Invitations
+    + Audit
+    + Functions
+    + Deployments
+    + Tasks
+    + Files
+    + Events
+    + Idempotency
+    + Operator
 {
 }
 
 impl<T> Store for T where
-    T: Accounts + Functions + Deployments + Tasks + Files + Events + Idempotency + Operator
+    T: Accounts
+        + Logins
+        + Invitations
+        + Audit
+        + Functions
+        + Deployments
+        + Tasks
+        + Files
+        + Events
+        + Idempotency
+        + Operator
 {
 }
 

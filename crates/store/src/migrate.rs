@@ -31,9 +31,9 @@ macro_rules! migrations {
 }
 
 /// SQLite's migrations, oldest first.
-pub const SQLITE: &[Migration] = migrations!("sqlite": "0001_initial");
+pub const SQLITE: &[Migration] = migrations!("sqlite": "0001_initial", "0002_accounts");
 /// PostgreSQL's migrations, oldest first.
-pub const POSTGRES: &[Migration] = migrations!("postgres": "0001_initial");
+pub const POSTGRES: &[Migration] = migrations!("postgres": "0001_initial", "0002_accounts");
 
 /// Where a schema is to end.
 #[derive(Clone, Debug, PartialEq, Eq)]

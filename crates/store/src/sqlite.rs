@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attempts;
+mod audit;
 mod cells;
 mod code;
 mod deployments;
@@ -9,7 +10,9 @@ mod events;
 mod files;
 mod functions;
 mod idempotency;
+mod invitations;
 mod log;
+mod logins;
 mod migrate;
 mod operator;
 mod readers;

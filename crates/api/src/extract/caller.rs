@@ -1,15 +1,19 @@
-//! Who calls: the bearer token of a request, checked by the engine.
+//! Who calls: the bearer token or the session of a request, checked by the
+//! engine, and whether it may do what the route does.
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use domain::permission::Principal;
+use domain::permission::{Credential, Principal, Scope};
 
 use crate::app::App;
 use crate::context::Context;
+use crate::cookie;
 use crate::problem::Problem;
+use crate::rates::Key;
+use crate::scopes::{self, Needs};
 
 /// The longest token that is looked at; ours have 50 characters.
 const LONGEST_TOKEN: usize = 4096;
@@ -22,30 +26,56 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let principal = match &app.settings.without_token {
-            Some(principal) if is_local(&parts.headers) => principal.clone(),
-            _ => app.engine.authenticate(bearer(&parts.headers)?).await?,
-        };
-        if let Some(context) = parts.extensions.get::<Arc<Context>>() {
+        let mut principal = authenticate(parts, app).await?;
+        let context = parts.extensions.get::<Arc<Context>>();
+        if let Some(context) = context {
             context.set_user(principal.user);
+            let now = app.engine.clock().now();
+            context.lefts.take(app.limiter.count(Key::User(principal.user), now))?;
+            if let Credential::Token(id) = principal.credential {
+                context.lefts.take(app.limiter.count(Key::Token(id), now))?;
+            }
+        }
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let needs = scopes::needed(&parts.method, scopes::route(route));
+        if let Needs::Scope(scope) = needs
+            && !principal.scopes.contains(scope)
+        {
+            return Err(Problem::out_of_scope(scope.as_str()));
+        }
+        // What reads or runs is recorded elsewhere, and happens often.
+        if !matches!(needs, Needs::Scope(Scope::Read | Scope::Run))
+            && let Some(context) = context
+        {
+            principal.source = context.source();
         }
         Ok(Self(principal))
     }
 }
 
-/// Whether the request shows no token and comes from no other site's page: a
-/// page that a developer happens to read must not act through their browser.
-fn is_local(headers: &HeaderMap) -> bool {
+/// A token where one is shown, else the session of a cookie; never a bit of
+/// both.
+async fn authenticate(parts: &Parts, app: &App) -> Result<Principal, Problem> {
+    let headers = &parts.headers;
     if headers.contains_key(header::AUTHORIZATION) {
-        return false;
+        return Ok(app.engine.authenticate(bearer(headers)?).await?);
     }
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let (Ok(origin), Some(Ok(host))) =
-        (origin.to_str(), headers.get(header::HOST).map(|host| host.to_str()))
-    else {
-        return false;
+    let local = app.settings.without_token.as_ref();
+    let local = local.filter(|_| cookie::is_own_page(headers) != Some(false));
+    let Some(secret) = cookie::session(headers) else {
+        return local.cloned().ok_or_else(|| Problem::unauthenticated(false));
     };
-    origin.split_once("://").is_some_and(|(_, own)| own.eq_ignore_ascii_case(host))
+    let principal = match app.engine.authenticate_session(secret).await {
+        Ok(principal) => principal,
+        Err(engine::Error::Unauthenticated) => {
+            return local.cloned().ok_or_else(Problem::session_ended);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !parts.method.is_safe() {
+        cookie::guard(headers, secret)?;
+    }
+    Ok(principal)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
@@ -79,21 +109,6 @@ mod tests {
             headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
         }
         bearer(&headers).ok().map(str::to_owned)
-    }
-
-    #[test]
-    fn a_page_of_another_site_is_not_local() {
-        let of = |sent: &[(header::HeaderName, &'static str)]| {
-            let values =
-                sent.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-            is_local(&values.collect())
-        };
-        let host = (header::HOST, "127.0.0.1:8000");
-        assert!(of(&[]));
-        assert!(of(&[host.clone(), (header::ORIGIN, "http://127.0.0.1:8000")]));
-        assert!(!of(&[host.clone(), (header::ORIGIN, "http://evil.example")]));
-        assert!(!of(&[host.clone(), (header::ORIGIN, "null")]));
-        assert!(!of(&[host, (header::AUTHORIZATION, "Bearer x")]));
     }
 
     #[test]

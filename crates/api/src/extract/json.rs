@@ -40,9 +40,15 @@ impl<const BESIDE: u64> FromRequest<App> for JsonBody<BESIDE> {
             limit: app.settings.limits.inputs_bytes + BESIDE,
             pause: app.settings.body_pause,
         };
-        let json = is_json(&parts.headers);
         let bytes = body::read(&parts.headers, body, bounds).await?;
-        if !json && !bytes.is_empty() {
+        Self::of(&parts.headers, bytes)
+    }
+}
+
+impl JsonBody {
+    /// A body that was read, where its headers say that it is JSON.
+    pub(crate) fn of(headers: &HeaderMap, bytes: Bytes) -> Result<Self, Problem> {
+        if !is_json(headers) && !bytes.is_empty() {
             return Err(unsupported("application/json"));
         }
         Ok(Self(bytes))

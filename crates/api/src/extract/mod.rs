@@ -8,6 +8,7 @@ pub(crate) mod id;
 pub(crate) mod json;
 pub(crate) mod params;
 pub(crate) mod place;
+pub(crate) mod sent;
 pub(crate) mod upload;
 
 pub(crate) use caller::Caller;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use domain::{Fault, Severity};
+use domain::{Fault, Severity, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,6 +40,24 @@ pub(crate) struct Body9457<'a> {
     /// What came of the tests of an archive that was refused for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     tests: Option<ReportBody<'a>>,
+    /// The quota that is used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<QuotaBody>,
+}
+
+/// A quota that is used up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UsedQuota)]
+pub(crate) struct QuotaBody {
+    /// `tasks_per_day`, `cpu_s_per_day` or `storage_bytes`.
+    name: &'static str,
+    /// What the company may use.
+    limit: f64,
+    /// What it has used.
+    used: f64,
+    /// When it begins anew; null for what is only freed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    resets_at: Option<Timestamp>,
 }
 
 /// One thing that is wrong, and where.
@@ -115,6 +133,12 @@ pub(crate) fn write(response: &mut Response, context: &Context) {
         faults: parts.faults.iter().map(|fault| FaultBody::of(fault, lang)).collect(),
         deployment_id: parts.deployment.map(|id| id.0),
         tests: parts.tests.as_ref().map(|report| ReportBody::of(report, lang)),
+        quota: parts.quota.as_ref().map(|quota| QuotaBody {
+            name: quota.name,
+            limit: quota.limit,
+            used: quota.used,
+            resets_at: quota.resets_at,
+        }),
     };
     let bytes = serde_json::to_vec(&body).expect("a problem holds nothing but texts and numbers");
     *response.status_mut() = parts.code.status();

@@ -51,8 +51,13 @@ codes! {
     MalformedUpload = "malformed_upload", BAD_REQUEST, "The upload can't be read", "L'envoi est illisible";
     InvalidHeader = "invalid_header", BAD_REQUEST, "A header is not valid", "Un en-tête n'est pas valide";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid token is needed", "Un jeton valide est nécessaire";
+    WrongLogin = "wrong_login", UNAUTHORIZED, "The name or the password is wrong", "Le nom ou le mot de passe est faux";
     Forbidden = "forbidden", FORBIDDEN, "Your role does not allow this", "Votre rôle ne le permet pas";
+    OutOfScope = "out_of_scope", FORBIDDEN, "Your token is not made for this", "Votre jeton n'est pas fait pour cela";
+    CsrfFailed = "csrf_failed", FORBIDDEN, "The request is not from a page of this site", "La requête ne vient pas d'une page de ce site";
+    NoCompany = "no_company", FORBIDDEN, "You are no member of this company", "Vous n'êtes pas membre de cette entreprise";
     NotFound = "not_found", NOT_FOUND, "There is no such thing", "Cet élément n'existe pas";
+    InvitationGone = "invitation_gone", NOT_FOUND, "The invitation can't be used any more", "L'invitation n'est plus utilisable";
     UnknownRoute = "unknown_route", NOT_FOUND, "There is no such path", "Ce chemin n'existe pas";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not know this method", "Ce chemin ne connaît pas cette méthode";
     TooSlow = "too_slow", REQUEST_TIMEOUT, "The body arrived too slowly", "Le corps est arrivé trop lentement";
@@ -60,6 +65,7 @@ codes! {
     WrongState = "wrong_state", CONFLICT, "Its state does not allow this", "Son état ne le permet pas";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The first request with this key is still being answered", "La première requête portant cette clé est encore en cours";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large", "Le corps est trop volumineux";
+    StorageFull = "storage_full", PAYLOAD_TOO_LARGE, "Your company's storage is full", "Le stockage de votre entreprise est plein";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not accepted here", "Le corps a un type qui n'est pas accepté ici";
     InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body is not what this route expects", "Le corps n'est pas celui que cette route attend";
     InvalidParameter = "invalid_parameter", UNPROCESSABLE_ENTITY, "A parameter is not valid", "Un paramètre n'est pas valide";
@@ -69,6 +75,9 @@ codes! {
     NotOffered = "not_offered", UNPROCESSABLE_ENTITY, "This is not offered yet", "Ceci n'est pas encore proposé";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The key was used for another request", "La clé a servi pour une autre requête";
     QueueFull = "queue_full", TOO_MANY_REQUESTS, "Too many tasks are waiting", "Trop de tâches sont en attente";
+    TooManyLogins = "too_many_logins", TOO_MANY_REQUESTS, "Too many logins failed", "Trop de connexions ont échoué";
+    QuotaReached = "quota_reached", TOO_MANY_REQUESTS, "Your company's quota is used up", "Le quota de votre entreprise est épuisé";
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests in a minute", "Trop de requêtes en une minute";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The platform failed", "La plateforme a échoué";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The platform can't serve this right now", "La plateforme ne peut pas répondre maintenant";
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use domain::Text;
-use engine::Error;
+use engine::{Error, Reached};
 
-use super::{Code, Problem};
+use super::{Code, Problem, Quota};
 
 /// When to try again after a failure that is not the caller's.
 const SOON: Duration = Duration::from_secs(2);
@@ -26,6 +26,47 @@ impl From<Error> for Problem {
                      entreprise."
                 ),
             )),
+            Error::OutOfScope { needed } => Self::out_of_scope(needed),
+            Error::WrongLogin => Self::new(
+                Code::WrongLogin,
+                Text::new(
+                    "There is no user with this name and this password. Check both; a lost \
+                     password is set anew by an invitation of an administrator.",
+                    "Aucun utilisateur n'a ce nom et ce mot de passe. Vérifiez les deux ; un mot \
+                     de passe perdu se remplace par l'invitation d'un administrateur.",
+                ),
+            ),
+            Error::NoCompany => Self::new(
+                Code::NoCompany,
+                Text::new(
+                    "The password is right, and you are no member of this company. Ask one of \
+                     its administrators for an invitation.",
+                    "Le mot de passe est juste, mais vous n'êtes pas membre de cette entreprise. \
+                     Demandez une invitation à l'un de ses administrateurs.",
+                ),
+            ),
+            Error::TooManyLogins { retry_after } => Self::new(
+                Code::TooManyLogins,
+                Text::new(
+                    "Too many logins failed here. Wait as long as Retry-After says.",
+                    "Trop de connexions ont échoué ici. Attendez la durée de Retry-After.",
+                ),
+            )
+            .retry_after(retry_after),
+            Error::LoginsBusy { retry_after } => Self::unavailable(Text::new(
+                "Too many people log in at once. Try again in a moment.",
+                "Trop de personnes se connectent en même temps. Réessayez dans un instant.",
+            ))
+            .retry_after(retry_after),
+            Error::InvitationGone => Self::new(
+                Code::InvitationGone,
+                Text::new(
+                    "The invitation is unknown, was used or revoked, or has ended. Ask for \
+                     another one.",
+                    "L'invitation est inconnue, déjà utilisée, révoquée ou expirée. \
+                     Demandez-en une autre.",
+                ),
+            ),
             Error::Invalid(faults) => {
                 Self::new(Code::InvalidBody, counted(faults.len())).with_faults(faults)
             }
@@ -58,6 +99,20 @@ impl From<Error> for Problem {
                 ),
             )
             .retry_after(retry_after),
+            Error::QuotaReached(reached) => Self::quota_reached(reached),
+            Error::StorageFull { limit_bytes, used_bytes } => Self::new(
+                Code::StorageFull,
+                Text::new(
+                    format!("Your company keeps {used_bytes} of the {limit_bytes} bytes that it may; this does not fit. Delete tasks with their files, or ask the operator for more."),
+                    format!("Votre entreprise conserve {used_bytes} octets sur les {limit_bytes} permis ; ceci n'y tient pas. Supprimez des tâches avec leurs fichiers, ou demandez plus à l'exploitant."),
+                ),
+            )
+            .of_quota(Quota {
+                name: "storage_bytes",
+                limit: limit_bytes as f64,
+                used: used_bytes as f64,
+                resets_at: None,
+            }),
             Error::ShuttingDown => Self::unavailable(Text::new(
                 "The server is shutting down. Try again in a moment.",
                 "Le serveur s'arrête. Réessayez dans un instant.",
@@ -97,6 +152,44 @@ impl Problem {
         };
         Self::new(Code::Unauthenticated, detail)
             .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    fn quota_reached(reached: Reached) -> Self {
+        let Reached { quota, limit, used, resets_at, resets_in } = reached;
+        let (en, fr) = match quota {
+            "tasks_per_day" => ("tasks", "tâches"),
+            _ => ("CPU seconds", "secondes de processeur"),
+        };
+        Self::new(
+            Code::QuotaReached,
+            Text::new(
+                format!("Your company has used {used:.0} of its {limit:.0} {en} of today. They begin anew at {resets_at}."),
+                format!("Votre entreprise a utilisé {used:.0} de ses {limit:.0} {fr} du jour. Le compte repart à {resets_at}."),
+            ),
+        )
+        .of_quota(Quota { name: quota, limit, used, resets_at: Some(resets_at) })
+        .retry_after(resets_in)
+    }
+
+    /// The session of the cookie has ended.
+    pub(crate) fn session_ended() -> Self {
+        let detail = Text::new(
+            "Your session has ended. Log in again.",
+            "Votre session a pris fin. Reconnectez-vous.",
+        );
+        let challenge = HeaderValue::from_static("Bearer realm=\"mecapy\"");
+        Self::new(Code::Unauthenticated, detail).with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// The token is narrowed to other scopes.
+    pub(crate) fn out_of_scope(needed: &str) -> Self {
+        Self::new(
+            Code::OutOfScope,
+            Text::new(
+                format!("This needs a token with the scope `{needed}`. Make one that has it."),
+                format!("Ceci demande un jeton de portée `{needed}`. Créez-en un qui l'a."),
+            ),
+        )
     }
 
     /// What is asked needs another state than the present one.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, Response, header};
 use axum::response::IntoResponse;
 use domain::testing::Report;
-use domain::{DeploymentId, Fault, Text};
+use domain::{DeploymentId, Fault, Text, Timestamp};
 
 pub use code::Code;
 pub(crate) use from_engine::counted;
@@ -28,7 +28,17 @@ struct Parts {
     faults: Vec<Fault>,
     deployment: Option<DeploymentId>,
     tests: Option<Report>,
+    quota: Option<Quota>,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A quota that is used up.
+#[derive(Clone, Debug)]
+pub(crate) struct Quota {
+    pub(crate) name: &'static str,
+    pub(crate) limit: f64,
+    pub(crate) used: f64,
+    pub(crate) resets_at: Option<Timestamp>,
 }
 
 impl Problem {
@@ -41,6 +51,7 @@ impl Problem {
             faults: Vec::new(),
             deployment: None,
             tests: None,
+            quota: None,
             headers: Vec::new(),
         }))
     }
@@ -102,6 +113,12 @@ impl Problem {
     /// Adds what came of the archive's tests.
     pub(crate) fn with_tests(mut self, tests: Option<Report>) -> Self {
         self.0.tests = tests;
+        self
+    }
+
+    /// Names the quota that is used up.
+    pub(crate) fn of_quota(mut self, quota: Quota) -> Self {
+        self.0.quota = Some(quota);
         self
     }
 

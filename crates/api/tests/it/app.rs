@@ -136,6 +136,7 @@ impl App {
             clock,
             limits: settings.limits.clone(),
             policy: package::Policy::default(),
+            sessions: Default::default(),
         });
         let admin = engine.found().await.unwrap().unwrap().secret;
         let api = Api::new(engine.clone(), settings).unwrap();

@@ -7,6 +7,8 @@ use crate::app::{App, request};
 
 /// What is answered without a token.
 const PUBLIC: [&str; 4] = ["/health", "/health/live", "/health/ready", "/metrics"];
+/// Where somebody who has no token yet gets one, or is told what is missing.
+const ENTRANCES: [&str; 2] = ["/auth/login", "/auth/accept"];
 
 #[tokio::test]
 async fn every_route_but_the_public_ones_needs_a_token() {
@@ -24,6 +26,10 @@ async fn every_route_but_the_public_ones_needs_a_token() {
                 let answer = app.send(sent).await;
                 if PUBLIC.contains(&concrete.as_str()) {
                     assert!(answer.status.is_success(), "{method} {path}: {answer:?}");
+                    continue;
+                }
+                if ENTRANCES.contains(&concrete.as_str()) {
+                    assert!([303, 422].contains(&answer.status.as_u16()), "{method} {path}");
                     continue;
                 }
                 answer.problem(401, "unauthenticated");

@@ -104,3 +104,66 @@ async fn a_file_comes_back_as_it_was_and_never_as_a_page() {
         .body(Body::empty());
     assert_eq!(app.send(sent.unwrap()).await.expect(304).body, "");
 }
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_says_which_how_much_and_until_when() {
+    let app = App::new().await;
+    let (company, admin) = app.company("acme").await;
+    app.deploy(&admin, "bolt", FREE).await.expect(201);
+    let set = async |quotas: &str| {
+        let sent = request(Method::PUT, &app.admin, &format!("/companies/{company}/quotas"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(quotas.to_owned()));
+        app.send(sent.unwrap()).await
+    };
+    let quotas =
+        r#"{"max_tasks_per_day": 1, "max_storage_bytes": 3, "max_cpu_seconds_per_day": 60}"#;
+    let kept = set(quotas).await.expect(200).json();
+    assert_eq!(kept["max_tasks_per_day"], 1);
+    assert_eq!(kept["max_cpu_seconds_per_day"], 60.0);
+    let path = "/functions/bolt/execute";
+    app.post(&admin, path, "{}").await.expect(202);
+    let refused = app.post(&admin, path, "{}").await;
+    let problem = refused.problem(429, "quota_reached");
+    let quota = &problem["quota"];
+    assert_eq!((&quota["name"], &quota["limit"]), (&"tasks_per_day".into(), &1.0.into()));
+    assert!(quota["resets_at"].as_str().unwrap().ends_with("T00:00:00.000000Z"), "{quota}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.starts_with("Your company has used 1 of its 1 tasks of today."), "{detail}");
+    let seconds: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=86_400).contains(&seconds), "{seconds}");
+    let (media, body) = form("file", "a.csv", b"1;2;3");
+    let sent = request(Method::POST, &admin, "/files").header(header::CONTENT_TYPE, &media);
+    let refused = app.send(sent.body(Body::from(body)).unwrap()).await;
+    let problem = refused.problem(413, "storage_full");
+    assert_eq!((&problem["quota"]["limit"], &problem["quota"]["used"]), (&3.0.into(), &0.0.into()));
+    let problem = set(r#"{"max_cpu_seconds_per_day": -1}"#).await.problem(422, "invalid_body");
+    assert_eq!(problem["faults"][0]["key"], "/max_cpu_seconds_per_day");
+    set("{}").await.expect(200);
+    app.post(&admin, path, "{}").await.expect(202);
+}
+
+#[tokio::test]
+async fn requests_beyond_the_rate_of_a_user_or_token_wait_and_are_told_what_is_left() {
+    let rates = api::Rates { user: Some(5), token: Some(3), address: None };
+    let app = App::with(api::Settings { rates, ..api::Settings::default() }).await;
+    let first = app.get(&app.admin, "/tasks").await.expect(200);
+    assert_eq!(first.header("ratelimit-policy"), "\"token\";q=3;w=60");
+    assert_eq!(first.header("ratelimit"), "\"token\";r=2;t=20");
+    let made = app.post(&app.admin, "/tokens", r#"{"name": "ci"}"#).await.expect(201).json();
+    let other = made["secret"].as_str().unwrap();
+    app.get(&app.admin, "/tasks").await.expect(200);
+    let refused = app.get(&app.admin, "/tasks").await;
+    let problem = refused.problem(429, "too_many_requests");
+    let detail = "More than 3 requests of one token in a minute. Wait as long as Retry-After says.";
+    assert_eq!(problem["detail"], detail);
+    let seconds: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=20).contains(&seconds), "{seconds}");
+    // The refused one counts for the user, whose other token has one left.
+    app.get(other, "/tasks").await.expect(200);
+    let problem = app.get(other, "/tasks").await.problem(429, "too_many_requests");
+    assert!(problem["detail"].as_str().unwrap().contains("of one user"), "{problem}");
+    // Who is not known counts for nobody, and the health of the server is always told.
+    app.get("", "/tasks").await.problem(401, "unauthenticated");
+    assert_eq!(app.get("", "/health").await.expect(200).header("ratelimit"), "");
+}

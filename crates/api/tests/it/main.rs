@@ -3,6 +3,7 @@
 //! so that they know what every run gets and gives.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails there")]
 
+mod accounts;
 mod app;
 mod auth;
 mod documents;

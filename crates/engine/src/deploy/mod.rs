@@ -17,6 +17,7 @@ use domain::testing::{self, Tested};
 use domain::{CompanyId, DeploymentId, Digest, Fault};
 use package::Package;
 use sha2::Digest as _;
+use store::audit::Entry;
 use store::deployments::{Deployment, Status};
 use store::functions::Version;
 
@@ -102,6 +103,9 @@ impl Engine {
         if archive.len() as u64 > limit_bytes {
             return Err(Error::TooLarge { what: "archive", limit_bytes });
         }
+        if let Some(room) = self.room(who.company).await? {
+            room.check(archive.len() as u64)?;
+        }
         let upload = Digest(sha2::Sha256::digest(&archive).into());
         self.blobs.put(Key::content(who.company, Area::Upload, upload), archive).await?;
         let deployment = Deployment {
@@ -119,7 +123,8 @@ impl Engine {
             created_at: self.clock.now(),
             completed_at: None,
         };
-        self.store.create_deployment(deployment.clone()).await?;
+        let entry = Entry::by(who, "function.deploy", deployment.id.to_string());
+        self.store.create_deployment(deployment.clone(), Some(entry)).await?;
         self.resume_deployment(who.company, deployment.id);
         Ok(deployment)
     }

@@ -1,8 +1,11 @@
 //! What is refused, and by whose bound.
 
 use domain::limits::Limits;
+use domain::task::Measured;
 use engine::Error;
 use engine::companies::Quotas;
+use engine::store::accounts::Budget;
+use engine::{Reached, Report};
 
 use crate::world::{World, echo, result};
 
@@ -28,6 +31,83 @@ async fn a_companys_bound_is_its_own_and_the_platforms_is_everybodys() {
     let work = world.next().await.unwrap();
     world.finish(work, result("{}")).await;
     world.submit(&world.admin, "{}").await.unwrap();
+}
+
+fn quotas(budget: Budget) -> Quotas {
+    Quotas { budget, ..Quotas::default() }
+}
+
+fn reached(refused: Error) -> Reached {
+    match refused {
+        Error::QuotaReached(reached) => reached,
+        other => panic!("expected a quota that is used up, found {other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_days_tasks_are_counted_to_midnight_and_over_a_crash() {
+    let world = World::new().await;
+    let small = quotas(Budget { tasks_per_day: Some(3), ..Budget::default() });
+    let small = world.company("small", small).await;
+    for who in [&world.admin, &small] {
+        world.deploy(who, &echo()).await;
+    }
+    for _ in 0..2 {
+        world.submit(&small, "{}").await.unwrap();
+    }
+    // What is refused for another reason is not counted.
+    assert!(matches!(world.submit(&small, "[]").await, Err(Error::Invalid(_))));
+    let world = world.after_a_crash();
+    world.submit(&small, "{}").await.unwrap();
+    let found = reached(world.submit(&small, "{}").await.unwrap_err());
+    assert_eq!((found.quota, found.limit, found.used), ("tasks_per_day", 3.0, 3.0));
+    // The clock of the tests stands at 08:00.
+    assert_eq!(found.resets_in.as_secs(), 16 * 3600);
+    assert_eq!(found.resets_at.to_string(), "2027-01-16T00:00:00.000000Z");
+    world.submit(&world.admin, "{}").await.unwrap();
+    world.pass(16 * 3600);
+    world.submit(&small, "{}").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_days_cpu_seconds_are_counted_as_runs_end() {
+    let world = World::new().await;
+    let small = quotas(Budget { cpu_s_per_day: Some(1.5), ..Budget::default() });
+    let small = world.company("small", small).await;
+    world.deploy(&small, &echo()).await;
+    for _ in 0..2 {
+        world.submit(&small, "{}").await.unwrap();
+        let work = world.next().await.unwrap();
+        let measured = Measured { cpu_ms: 800.0, ..Measured::default() };
+        let report = Report { end: result("{}"), measured, artifacts: Vec::new() };
+        world.engine.finish(work, report).await.unwrap();
+    }
+    let found = reached(world.submit(&small, "{}").await.unwrap_err());
+    assert_eq!((found.quota, found.limit, found.used), ("cpu_s_per_day", 1.5, 1.6));
+    let world = world.after_a_crash();
+    let found = reached(world.submit(&small, "{}").await.unwrap_err());
+    assert_eq!(found.used, 1.6, "as the database has it");
+}
+
+#[tokio::test]
+async fn a_companys_storage_holds_what_it_may_and_no_byte_more() {
+    let world = World::new().await;
+    let small = quotas(Budget { storage_bytes: Some(10), ..Budget::default() });
+    let small = world.company("small", small).await;
+    let upload = async |bytes: &'static [u8]| {
+        world.engine.upload_file(&small, "a.csv", None, Box::new(bytes)).await
+    };
+    upload(b"123456").await.unwrap();
+    let refused = upload(b"12345").await.unwrap_err();
+    let full = Error::StorageFull { limit_bytes: 10, used_bytes: 6 };
+    assert_eq!(refused.to_string(), full.to_string());
+    let refused = world.engine.deploy(&small, echo().zip().into()).await.unwrap_err();
+    assert_eq!(refused.to_string(), full.to_string());
+    upload(b"1234").await.unwrap();
+    assert!(upload(b"1").await.is_err());
+    let more = quotas(Budget { storage_bytes: Some(11), ..Budget::default() });
+    world.engine.set_quotas(&world.admin, small.company, more).await.unwrap();
+    upload(b"1").await.unwrap();
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::permission::Role;
 use domain::{ArtifactId, DeploymentId, TokenId};
+use engine::access::TokenWanted;
 use engine::companies::Quotas;
 use engine::{Error, Report, StagedArtifact};
 
@@ -101,7 +102,8 @@ async fn people_and_tokens_of_another_company_are_not_there() {
     missing(engine.remove_member(&other, home, world.admin.user).await, "remove_member");
     let theirs: TokenId = engine.tokens(&world.admin).await.unwrap()[0].id;
     missing(engine.revoke_token(&other, theirs).await, "revoke_token");
-    let minted = engine.create_token(&other, world.admin.user, "spy".to_owned(), None).await;
+    let wanted = TokenWanted { name: "spy".to_owned(), expires_at: None, scopes: None };
+    let minted = engine.create_token(&other, world.admin.user, wanted).await;
     missing(minted, "create_token");
     let content = Box::new(std::io::Cursor::new(b"x".to_vec()));
     let file = engine.upload_file(&world.admin, "a.csv", None, content).await.unwrap();

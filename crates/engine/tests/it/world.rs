@@ -196,6 +196,7 @@ fn start(
         clock,
         limits: limits.clone(),
         policy: package::Policy::default(),
+        sessions: Default::default(),
     })
 }
 

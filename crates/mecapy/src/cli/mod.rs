@@ -74,6 +74,16 @@ pub enum Command {
     Tasks(commands::tasks::Tasks),
     /// List, show, delete deployed functions
     Functions(commands::functions::Functions),
+    /// Log in to a server and keep a token for it
+    Login(commands::login::Login),
+    /// Forget the token that a login kept, and revoke it
+    Logout(commands::login::Logout),
+    /// Make, list, revoke your own tokens
+    Token(commands::token::Tokens),
+    /// List, invite, remove the members of your company; set your password
+    User(commands::user::Users),
+    /// List and create companies, as the platform's administrator
+    Company(commands::company::Companies),
     /// Measure how fast the server runs a function
     Bench(commands::bench::Bench),
     /// Check whether this machine can run calculations, and say how to mend it
@@ -156,6 +166,11 @@ fn dispatch(cli: Cli, console: Console, variables: &Variables) -> Result<Exit, F
         Command::Run(run) => run.run(&settings()?, console),
         Command::Tasks(tasks) => tasks.run(&settings()?, console),
         Command::Functions(functions) => functions.run(&settings()?, console),
+        Command::Login(login) => login.run(&settings()?, console),
+        Command::Logout(logout) => logout.run(&settings()?, console),
+        Command::Token(tokens) => tokens.run(&settings()?, console),
+        Command::User(users) => users.run(&settings()?, console),
+        Command::Company(companies) => companies.run(&settings()?, console),
         Command::Bench(bench) => bench.run(&settings()?, console),
         Command::Doctor(doctor) => doctor.run(&settings()?, console),
         Command::Backup(backup) => backup.run(&settings()?, console),

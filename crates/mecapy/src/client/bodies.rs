@@ -17,6 +17,28 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// The caller's own account.
+#[derive(Debug, Deserialize)]
+pub struct Account {
+    /// The user's name.
+    pub name: String,
+    /// Whether the user can log in with a password.
+    pub has_password: bool,
+    /// The company that the token acts for.
+    pub company: Membership,
+}
+
+/// A company that a user belongs to.
+#[derive(Debug, Deserialize)]
+pub struct Membership {
+    /// The company's id.
+    pub company_id: String,
+    /// The company's name.
+    pub name: String,
+    /// The user's role there.
+    pub role: String,
+}
+
 /// What a server says about one place: a fault, or a warning of a task.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Place {

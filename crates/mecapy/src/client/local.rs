@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use domain::Text;
 use serde::{Deserialize, Serialize};
 
+use super::Credentials;
 use crate::exit::{Exit, Failure};
 use crate::settings::{Secret, Settings};
 
@@ -66,21 +67,25 @@ pub fn announce(settings: &Settings, listening: SocketAddr) -> std::io::Result<A
 /// The address and the token to use.
 pub(super) fn server(settings: &Settings) -> Result<(String, Option<Secret>), Failure> {
     let local = read(&settings.server_file());
-    let Some(url) = settings.api_url.clone().or_else(|| local.clone()) else {
+    let mut kept = Credentials::read(&settings.credentials)?;
+    let named = settings.api_url.clone().or_else(|| kept.server.take());
+    let Some(url) = named.or_else(|| local.clone()) else {
         let data = settings.data.display();
         return Err(Failure::new(
             Exit::Unreachable,
             Text::new(
                 format!(
-                    "no server runs on this machine with its data in {data}. Start one with `mecapy up`, or name one with MECAPY_API_URL"
+                    "no server runs on this machine with its data in {data}. Start one with `mecapy up`, or log in to another with `mecapy login --api-url URL`"
                 ),
                 format!(
-                    "aucun serveur ne tourne sur cette machine avec ses données dans {data}. Démarrez-en un avec `mecapy up`, ou nommez-en un avec MECAPY_API_URL"
+                    "aucun serveur ne tourne sur cette machine avec ses données dans {data}. Démarrez-en un avec `mecapy up`, ou connectez-vous à un autre avec `mecapy login --api-url URL`"
                 ),
             ),
         ));
     };
-    let token = settings.token.clone().or_else(|| {
+    // A token that a login kept goes to no other server than its own.
+    let kept = kept.servers.remove(&url).map(|kept| Secret::new(kept.token));
+    let token = settings.token.clone().or(kept).or_else(|| {
         // The administrator's token goes to no other server than its own.
         (local.as_deref() == Some(url.as_str()))
             .then(|| std::fs::read_to_string(settings.admin_token_file()).ok())
@@ -117,7 +122,40 @@ mod tests {
             api_url: api_url.map(str::to_owned),
             ..Flags::default()
         };
-        Settings::load(&Variables::default(), &flags).unwrap()
+        let home = data.display().to_string();
+        Settings::load(&Variables::from([("HOME", home.as_str())]), &flags).unwrap()
+    }
+
+    fn keep(settings: &Settings, url: &str, token: &str, named: bool) {
+        let kept = crate::client::Kept { token: token.to_owned(), made_here: true };
+        let mut credentials = Credentials::read(&settings.credentials).unwrap();
+        credentials.servers.insert(url.to_owned(), kept);
+        credentials.server = named.then(|| url.to_owned());
+        credentials.write(&settings.credentials).unwrap();
+    }
+
+    #[test]
+    fn a_kept_token_goes_to_its_own_server_and_to_no_other() {
+        let data = tempfile::tempdir().unwrap();
+        let unnamed = settings(data.path(), None);
+        keep(&unnamed, "https://calc.example", "kept", true);
+        let (url, token) = server(&unnamed).unwrap();
+        assert_eq!((url.as_str(), token.unwrap().expose()), ("https://calc.example", "kept"));
+        for other in ["https://calc.example.org", "http://calc.example", "https://calc.example:81"]
+        {
+            let (url, token) = server(&settings(data.path(), Some(other))).unwrap();
+            assert_eq!((url.as_str(), token), (other, None));
+        }
+    }
+
+    #[test]
+    fn who_logged_in_here_is_no_administrator_any_more() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("admin.token"), "mp_secret\n").unwrap();
+        let settings = settings(data.path(), None);
+        let announced = announce(&settings, "127.0.0.1:8123".parse().unwrap()).unwrap();
+        keep(&settings, &announced.url, "kept", false);
+        assert_eq!(server(&settings).unwrap().1.unwrap().expose(), "kept");
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! A small blocking client of the API, for the command line.
 
 mod bodies;
+mod credentials;
 mod local;
 mod multipart;
 mod problem;
 mod stream;
 
 pub use bodies::{
-    Deployment, Execute, Function, Page, Place, RunCode, Sentence, Stage, Task, TaskFailure,
-    TestCase, TestReport,
+    Account, Deployment, Execute, Function, Page, Place, RunCode, Sentence, Stage, Task,
+    TaskFailure, TestCase, TestReport,
 };
+pub use credentials::{Credentials, Kept};
 pub use local::{Announced, announce};
 pub use stream::{Event, Events};
 
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 use domain::{Lang, Text};
 use serde::de::DeserializeOwned;
-use ureq::http::{Method, Request, StatusCode};
+use ureq::http::{HeaderMap, Method, Request, StatusCode};
 use ureq::{Agent, SendBody};
 
 use crate::exit::{Exit, Failure};
@@ -47,11 +49,19 @@ pub struct Client {
 pub struct Answer {
     /// Its status: 200, 201, 202 or 204.
     pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Its bytes.
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    /// A header's text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     /// Reads the body as the expected value.
     ///
     /// # Errors
@@ -121,8 +131,22 @@ impl Client {
     /// # Errors
     /// When the server can't be reached or refuses.
     pub fn post(&self, path: &str, json: &str) -> Result<Answer, Failure> {
+        self.post_with(path, json, &[])
+    }
+
+    /// The same with headers of the caller's.
+    ///
+    /// # Errors
+    /// When the server can't be reached or refuses.
+    pub fn post_with(
+        &self,
+        path: &str,
+        json: &str,
+        more: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
         let length = json.len().to_string();
-        let headers = [("Content-Type", "application/json"), ("Content-Length", length.as_str())];
+        let own = [("Content-Type", "application/json"), ("Content-Length", length.as_str())];
+        let headers = [&own[..], more].concat();
         let mut reader = json.as_bytes();
         self.send(Method::POST, path, &headers, SendBody::from_reader(&mut reader))
     }
@@ -190,13 +214,14 @@ impl Client {
         if !status.is_success() {
             return Err(self.refused(response));
         }
+        let headers = response.headers().clone();
         let mut body = Vec::new();
         response
             .into_body()
             .into_reader()
             .read_to_end(&mut body)
             .map_err(|error| self.unreachable(&ureq::Error::Io(error)))?;
-        Ok(Answer { status, body })
+        Ok(Answer { status, headers, body })
     }
 
     fn request<'a>(
@@ -232,6 +257,12 @@ impl Client {
     fn refused(&self, response: ureq::http::Response<ureq::Body>) -> Failure {
         problem::read(&self.url, response)
     }
+}
+
+/// Whether nobody on the way to a server can read what is sent there.
+#[must_use]
+pub fn is_private(url: &str) -> bool {
+    url.starts_with("https://") || local::is_loopback(url)
 }
 
 /// A file of the user's that can't be read.

@@ -61,9 +61,8 @@ fn failure(url: &str, status: StatusCode, retry_after: Option<&str>, body: &[u8]
     }
     let mut text = Text::same(sentence);
     if exit == Exit::Denied {
-        text.en += "\n  Give a token in MECAPY_TOKEN; the local server's own is found by itself.";
-        text.fr +=
-            "\n  Donnez un jeton dans MECAPY_TOKEN ; celui du serveur local est trouvé tout seul.";
+        text.en += "\n  Log in with `mecapy login`, or give a token in MECAPY_TOKEN; the local server's own is found by itself.";
+        text.fr += "\n  Connectez-vous avec `mecapy login`, ou donnez un jeton dans MECAPY_TOKEN ; celui du serveur local est trouvé tout seul.";
     }
     if let Some(seconds) = retry_after {
         text.en += &format!("\n  Try again in {seconds} s.");

@@ -31,6 +31,8 @@ use domain::manifest::PythonVersion;
 pub struct Settings {
     /// The folder with everything the server keeps.
     pub data: PathBuf,
+    /// The file with the tokens that `mecapy login` keeps.
+    pub credentials: PathBuf,
     /// The TOML file that was read, if any.
     pub config: Option<PathBuf>,
     /// What this installation is for.
@@ -44,6 +46,12 @@ pub struct Settings {
     pub port: u16,
     /// Origins whose pages may call the API.
     pub cors_allow_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<api::Network>,
+    /// Requests that a user, a token or an address may make.
+    pub rates: api::Rates,
+    /// How long sessions of browsers last.
+    pub sessions: engine::logins::Sessions,
     /// Whether requests need a valid token.
     pub token_verification: bool,
     /// The database file.

@@ -17,6 +17,14 @@ pub(super) fn data(variables: &Variables) -> PathBuf {
     }
 }
 
+/// `$XDG_CONFIG_HOME/mecapy/credentials.json`, else the same below
+/// `~/.config`, else below the current folder.
+pub(super) fn credentials(variables: &Variables) -> PathBuf {
+    let named = variables.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let folder = named.or_else(|| Some(variables.home()?.join(".config")));
+    folder.map_or_else(|| PathBuf::from(".mecapy"), |f| f.join("mecapy")).join("credentials.json")
+}
+
 /// A path that means the same wherever it is read.
 pub(super) fn absolute(path: PathBuf) -> PathBuf {
     // Only an empty path or a vanished working folder can't be made absolute;

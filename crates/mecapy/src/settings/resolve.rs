@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::Text;
 use domain::limits::Limits;
+use engine::logins::Sessions;
 
 use super::sources::{Flags, Given, Origin, Raw, Sources};
 use super::table::{SETTINGS, UsedBy};
@@ -20,6 +21,7 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
     let data = paths::absolute(data);
     let environment = environment(&mut sources);
     let settings = Settings {
+        credentials: paths::credentials(variables),
         config: sources.config.clone(),
         environment,
         log_level: sources
@@ -29,6 +31,17 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         host: host(&mut sources),
         port: sources.integer("PORT").unwrap_or_default(),
         cors_allow_origins: sources.items("CORS_ALLOW_ORIGINS", ','),
+        trusted_proxies: sources
+            .take("MECAPY_TRUSTED_PROXIES", |text| {
+                text.split(',').map(|network| network.trim().parse().ok()).collect()
+            })
+            .unwrap_or_default(),
+        rates: api::Rates {
+            user: sources.integer("MECAPY_RATE_USER"),
+            token: sources.integer("MECAPY_RATE_TOKEN"),
+            address: sources.integer("MECAPY_RATE_ADDRESS"),
+        },
+        sessions: sessions(&mut sources),
         token_verification: token_verification(&mut sources, environment),
         database: database(&mut sources).unwrap_or_else(|| data.join("mecapy.db")),
         static_check: sources.text("MECAPY_STATIC_CHECK").unwrap_or_default(),
@@ -60,6 +73,21 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
 
 fn seconds(sources: &mut Sources, name: &'static str) -> Duration {
     Duration::from_secs(sources.integer(name).unwrap_or_default())
+}
+
+fn sessions(sources: &mut Sources) -> Sessions {
+    let sessions = Sessions {
+        idle: seconds(sources, "MECAPY_SESSION_IDLE_S"),
+        longest: seconds(sources, "MECAPY_SESSION_MAX_S"),
+    };
+    let (idle, longest) = (sessions.idle.as_secs(), sessions.longest.as_secs());
+    if longest < idle {
+        sources.faults.push(Text::new(
+            format!("MECAPY_SESSION_MAX_S: expected at least MECAPY_SESSION_IDLE_S, which is {idle}, found {longest}"),
+            format!("MECAPY_SESSION_MAX_S : attendu : au moins MECAPY_SESSION_IDLE_S, qui vaut {idle}, trouvé : {longest}"),
+        ));
+    }
+    sessions
 }
 
 fn environment(sources: &mut Sources) -> Environment {

@@ -114,6 +114,7 @@ fn accepts(kind: Kind, text: &str) -> bool {
             host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
                 && !text.contains(char::is_whitespace)
         }
+        Kind::Networks => text.split(',').all(|one| one.trim().parse::<api::Network>().is_ok()),
         Kind::Address => text.parse::<IpAddr>().is_ok(),
         Kind::Database => super::paths::of_sqlite_url(text).is_some(),
         Kind::Bool => boolean(text).is_some(),
@@ -139,6 +140,10 @@ pub(super) fn expected(kind: Kind) -> Text {
         Kind::List => Text::new(
             "texts, separated by `,` (in the file: an array)",
             "des textes séparés par `,` (dans le fichier : un tableau)",
+        ),
+        Kind::Networks => Text::new(
+            "addresses and networks such as 10.0.0.0/8, separated by `,` (in the file: an array)",
+            "des adresses et réseaux tels que 10.0.0.0/8, séparés par `,` (dans le fichier : un tableau)",
         ),
         Kind::Address => {
             Text::new("an IP address such as 127.0.0.1", "une adresse IP telle que 127.0.0.1")

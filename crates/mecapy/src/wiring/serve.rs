@@ -100,6 +100,7 @@ impl Server {
             clock: clock.clone(),
             limits: settings.limits.clone(),
             policy: settings.static_check.parse()?,
+            sessions: settings.sessions,
         });
         data::admin_token(&engine, settings).await?;
         let without_token = match settings.token_verification {
@@ -129,6 +130,8 @@ impl Server {
             api::Settings {
                 limits: settings.limits.clone(),
                 without_token,
+                rates: settings.rates,
+                trusted_proxies: settings.trusted_proxies.clone(),
                 cors_origins: settings.cors_allow_origins.clone(),
                 metrics: Some(metrics),
                 head_timeout: settings.head_timeout,

@@ -1,36 +1,48 @@
 //! Companies, members and tokens in SQLite.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::permission::Role;
-use domain::{CompanyId, Digest, TokenId, UserId};
+use domain::{CompanyId, Digest, Timestamp, TokenId, UserId};
+use uuid::Uuid;
 
-use super::Sqlite;
 use super::rows::{Cells, Failure, bind, only};
-use crate::accounts::{Accounts, Authenticated, Company, Member, Token};
+use super::{Sqlite, audit, logins};
+use crate::accounts::{Accounts, Authenticated, Budget, Company, Member, Token, Used};
+use crate::audit::Entry;
 use crate::page::paged;
 use crate::{Cursor, Error, Page};
 
-const COMPANY: &str = "id, name, weight, max_running, max_queued, created_at";
-const TOKEN: &str = "t.id, t.company_id, t.user_id, t.name, t.secret_sha256, t.created_at, \
-                     t.expires_at, t.revoked_at";
+const COMPANY: &str = "id, name, weight, max_running, max_queued, tasks_per_day, cpu_s_per_day, \
+                       storage_bytes, created_at";
+const TOKEN: &str = "t.id, t.company_id, t.user_id, t.name, t.secret_sha256, t.prefix, t.scopes, \
+                     t.created_at, t.expires_at, t.revoked_at, t.last_used_at";
+
+/// How long before its end a task began, at most, for its CPU time to be found
+/// when counts are read anew.
+const LONGEST_RUN: Duration = Duration::from_secs(7 * 86_400);
 
 #[async_trait]
 impl Accounts for Sqlite {
-    async fn create_company(&self, company: Company) -> Result<(), Error> {
+    async fn create_company(&self, company: Company, entry: Option<Entry>) -> Result<(), Error> {
         self.write("create a company", move |db| {
             db.execute(
-                &format!("INSERT INTO companies ({COMPANY}) VALUES (?, ?, ?, ?, ?, ?)"),
+                &format!("INSERT INTO companies ({COMPANY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
                 bind![
                     company.id,
                     company.name,
                     company.weight,
                     company.max_running,
                     company.max_queued,
+                    company.budget.tasks_per_day,
+                    company.budget.cpu_s_per_day,
+                    company.budget.storage_bytes,
                     company.created_at,
                 ],
             )
             .map_err(|e| e.taken("company", &company.name))?;
-            Ok(())
+            audit::record(db, entry.as_ref())
         })
         .await
     }
@@ -77,14 +89,56 @@ impl Accounts for Sqlite {
         weight: f64,
         max_running: Option<u32>,
         max_queued: Option<u32>,
+        budget: Budget,
+        entry: Option<Entry>,
     ) -> Result<bool, Error> {
         self.write("set a company's quotas", move |db| {
             let changed = db.execute(
-                "UPDATE companies SET weight = ?, max_running = ?, max_queued = ?
+                "UPDATE companies SET weight = ?, max_running = ?, max_queued = ?,
+                     tasks_per_day = ?, cpu_s_per_day = ?, storage_bytes = ?
                  WHERE id = ? AND deleted_at IS NULL",
-                bind![weight, max_running, max_queued, id],
+                bind![
+                    weight,
+                    max_running,
+                    max_queued,
+                    budget.tasks_per_day,
+                    budget.cpu_s_per_day,
+                    budget.storage_bytes,
+                    id,
+                ],
             )?;
+            audit::record(db, entry.as_ref().filter(|_| changed == 1))?;
             Ok(changed == 1)
+        })
+        .await
+    }
+
+    async fn used(&self, company: CompanyId, since: Timestamp) -> Result<Used, Error> {
+        self.scan("count what a company uses", move |db| {
+            let sum = |sql: &str, from: Timestamp| {
+                let found =
+                    db.one(sql, bind![company, first_id(from), since], only::<Option<f64>>)?;
+                Ok::<_, Failure>(found.flatten().unwrap_or_default())
+            };
+            // Ids are in the order of time, so a day's tasks are a stretch of
+            // the primary key. What ended today began today or lately.
+            let tasks = "SELECT CAST(count(*) AS REAL) FROM tasks
+                         WHERE company_id = ?1 AND id >= ?2 AND ?3 IS NOT NULL";
+            let cpu_ms = "SELECT sum(cpu_ms) FROM tasks
+                          WHERE company_id = ?1 AND id >= ?2 AND completed_at >= ?3";
+            let bytes = "SELECT CAST(
+                 coalesce((SELECT sum(bytes) FROM files WHERE company_id = ?1), 0)
+                 + coalesce((SELECT sum(a.bytes) FROM artifacts a
+                             JOIN tasks t ON t.company_id = a.company_id AND t.id = a.task_id
+                             WHERE a.company_id = ?1 AND t.deleted_at IS NULL), 0)
+                 + coalesce((SELECT sum(result_bytes) FROM tasks WHERE company_id = ?1
+                             AND result_digest IS NOT NULL AND deleted_at IS NULL), 0) AS REAL)
+                 WHERE ?2 IS NOT NULL AND ?3 IS NOT NULL";
+            Ok(Used {
+                tasks: sum(tasks, since)? as u64,
+                cpu_ms: sum(cpu_ms, since.before(LONGEST_RUN))?,
+                bytes: sum(bytes, since)? as u64,
+            })
         })
         .await
     }
@@ -94,28 +148,21 @@ impl Accounts for Sqlite {
         company: CompanyId,
         name: &str,
         role: Role,
+        entry: Option<Entry>,
     ) -> Result<UserId, Error> {
         let name = name.to_owned();
         self.write("add a member", move |db| {
-            // Changes nothing where the name is there, but then answers its id.
-            let user = db
-                .one(
-                    "INSERT INTO users (id, name, created_at) VALUES (?, ?, ?)
-                     ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id",
-                    bind![UserId::new(), name, db.now],
-                    only::<UserId>,
-                )?
-                .ok_or_else(|| Failure::Content("expected the user's id, found none".to_owned()))?;
+            let user = logins::user_of_name(db, &name, None)?;
+            // A role that changed is another person's hands on the same
+            // sessions and links.
+            logins::end_sessions(db, user, Some(company), None)?;
             db.execute(
-                "INSERT INTO memberships (company_id, user_id, role, created_at)
-                 VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (company_id, user_id) DO UPDATE SET
-                     role = excluded.role,
-                     created_at = CASE WHEN removed_at IS NULL
-                                  THEN created_at ELSE excluded.created_at END,
-                     removed_at = NULL",
-                bind![company, user, role, db.now],
+                "UPDATE invitations SET revoked_at = ?
+                 WHERE company_id = ? AND name = ? AND accepted_at IS NULL AND revoked_at IS NULL",
+                bind![db.now, company, name],
             )?;
+            logins::put_membership(db, company, user, role)?;
+            audit::record(db, entry.as_ref())?;
             Ok(user)
         })
         .await
@@ -141,7 +188,12 @@ impl Accounts for Sqlite {
         .await
     }
 
-    async fn remove_member(&self, company: CompanyId, user: UserId) -> Result<bool, Error> {
+    async fn remove_member(
+        &self,
+        company: CompanyId,
+        user: UserId,
+        entry: Option<Entry>,
+    ) -> Result<bool, Error> {
         self.write("remove a member", move |db| {
             let removed = db.execute(
                 "UPDATE memberships SET removed_at = ?
@@ -153,30 +205,34 @@ impl Accounts for Sqlite {
                  WHERE company_id = ? AND user_id = ? AND revoked_at IS NULL",
                 bind![db.now, company, user],
             )?;
+            logins::end_sessions(db, user, Some(company), None)?;
+            audit::record(db, entry.as_ref().filter(|_| removed == 1))?;
             Ok(removed == 1)
         })
         .await
     }
 
-    async fn create_token(&self, token: Token) -> Result<(), Error> {
+    async fn create_token(&self, token: Token, entry: Option<Entry>) -> Result<(), Error> {
         self.write("store a token", move |db| {
             db.execute(
-                "INSERT INTO tokens (company_id, id, user_id, name, secret_sha256, created_at,
-                                     expires_at, revoked_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO tokens (company_id, id, user_id, name, secret_sha256, prefix, scopes,
+                                     created_at, expires_at, revoked_at)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 bind![
                     token.company,
                     token.id,
                     token.user,
                     token.name,
                     token.secret_sha256,
+                    token.prefix,
+                    token.scopes,
                     token.created_at,
                     token.expires_at,
                     token.revoked_at,
                 ],
             )
             .map_err(|e| e.taken("token", &token.name))?;
-            Ok(())
+            audit::record(db, entry.as_ref())
         })
         .await
     }
@@ -195,14 +251,31 @@ impl Accounts for Sqlite {
         .await
     }
 
-    async fn revoke_token(&self, company: CompanyId, id: TokenId) -> Result<bool, Error> {
+    async fn revoke_token(
+        &self,
+        company: CompanyId,
+        id: TokenId,
+        entry: Option<Entry>,
+    ) -> Result<bool, Error> {
         self.write("revoke a token", move |db| {
             let revoked = db.execute(
                 "UPDATE tokens SET revoked_at = ?1 WHERE company_id = ?2 AND id = ?3
                  AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)",
                 bind![db.now, company, id],
             )?;
+            audit::record(db, entry.as_ref().filter(|_| revoked == 1))?;
             Ok(revoked == 1)
+        })
+        .await
+    }
+
+    async fn touch_token(&self, company: CompanyId, id: TokenId) -> Result<(), Error> {
+        self.write("remember the use of a token", move |db| {
+            db.execute(
+                "UPDATE tokens SET last_used_at = ? WHERE company_id = ? AND id = ?",
+                bind![db.now, company, id],
+            )?;
+            Ok(())
         })
         .await
     }
@@ -231,6 +304,12 @@ impl Accounts for Sqlite {
     }
 }
 
+/// The least id that something made at `instant` can have.
+fn first_id(instant: Timestamp) -> Uuid {
+    let ms = u128::try_from(instant.0 / 1000).unwrap_or(0);
+    Uuid::from_u128(ms << 80)
+}
+
 fn company(cells: &mut Cells<'_>) -> Result<Company, Failure> {
     Ok(Company {
         id: cells.next()?,
@@ -238,6 +317,11 @@ fn company(cells: &mut Cells<'_>) -> Result<Company, Failure> {
         weight: cells.next()?,
         max_running: cells.next()?,
         max_queued: cells.next()?,
+        budget: Budget {
+            tasks_per_day: cells.next()?,
+            cpu_s_per_day: cells.next()?,
+            storage_bytes: cells.next()?,
+        },
         created_at: cells.next()?,
     })
 }
@@ -249,8 +333,11 @@ fn token(cells: &mut Cells<'_>) -> Result<Token, Failure> {
         user: cells.next()?,
         name: cells.next()?,
         secret_sha256: cells.next()?,
+        prefix: cells.next()?,
+        scopes: cells.next()?,
         created_at: cells.next()?,
         expires_at: cells.next()?,
         revoked_at: cells.next()?,
+        last_used_at: cells.next()?,
     })
 }

@@ -1,11 +1,11 @@
 //! What the cells of a row hold: each type of a record, read and bound.
 
 use domain::event::Kind;
-use domain::permission::Role;
+use domain::permission::{Role, Scopes};
 use domain::task::{Priority, QueueClass, State};
 use domain::{
-    ArtifactId, CompanyId, DeploymentId, Digest, FileId, FunctionId, LeaseToken, TaskId, Timestamp,
-    TokenId, UserId, VersionId, WorkerId,
+    ArtifactId, AuditId, CompanyId, DeploymentId, Digest, FileId, FunctionId, InvitationId,
+    LeaseToken, SessionId, TaskId, Timestamp, TokenId, UserId, VersionId, WorkerId,
 };
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use serde::Serialize;
@@ -101,8 +101,8 @@ macro_rules! keys {
 }
 
 keys! {
-    ArtifactId, CompanyId, DeploymentId, FileId, FunctionId, LeaseToken, TaskId, TokenId, UserId,
-    VersionId, WorkerId
+    ArtifactId, AuditId, CompanyId, DeploymentId, FileId, FunctionId, InvitationId, LeaseToken,
+    SessionId, TaskId, TokenId, UserId, VersionId, WorkerId
 }
 
 macro_rules! words {
@@ -161,6 +161,25 @@ impl Cell for Kind {
 impl Bind for Kind {
     fn bind(&self) -> ToSqlOutput<'_> {
         self.as_str().bind()
+    }
+}
+
+/// No value stands for all of them.
+impl Cell for Scopes {
+    fn read(value: ValueRef<'_>) -> Result<Self, &'static str> {
+        match value {
+            ValueRef::Null => Ok(Self::ALL),
+            words => words.as_str().ok().and_then(|words| words.parse().ok()).ok_or("scopes"),
+        }
+    }
+}
+
+impl Bind for Scopes {
+    fn bind(&self) -> ToSqlOutput<'_> {
+        ToSqlOutput::Owned(match *self {
+            Self::ALL => Value::Null,
+            some => Value::Text(some.to_string()),
+        })
     }
 }
 

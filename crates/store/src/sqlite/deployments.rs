@@ -7,14 +7,19 @@ use serde_json::json;
 
 use super::functions::{VERSION, VERSIONS, version};
 use super::rows::{Cells, Db, Failure, Json, bind, only};
-use super::{Sqlite, code, events};
+use super::{Sqlite, audit, code, events};
 use crate::Error;
+use crate::audit::Entry;
 use crate::deployments::{Deployment, Deployments, Draft, Published, Stage, Status, numbers};
 use crate::functions::Version;
 
 #[async_trait]
 impl Deployments for Sqlite {
-    async fn create_deployment(&self, deployment: Deployment) -> Result<(), Error> {
+    async fn create_deployment(
+        &self,
+        deployment: Deployment,
+        entry: Option<Entry>,
+    ) -> Result<(), Error> {
         self.write("store a deployment", move |db| {
             db.execute(
                 "INSERT INTO deployments (company_id, id, user_id, status, upload, name,
@@ -35,7 +40,7 @@ impl Deployments for Sqlite {
                 ],
             )
             .map_err(|e| e.taken("deployment", deployment.id))?;
-            Ok(())
+            audit::record(db, entry.as_ref())
         })
         .await
     }

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use domain::function::FunctionRef;
 use domain::{CompanyId, FunctionId, Timestamp, VersionId};
 
-use super::Sqlite;
 use super::rows::{Cells, Db, Failure, bind, only};
+use super::{Sqlite, audit};
+use crate::audit::Entry;
 use crate::functions::{Filter, Function, Functions, Version};
 use crate::page::paged;
 use crate::{Cursor, Error, Page};
@@ -117,13 +118,19 @@ impl Functions for Sqlite {
         .await
     }
 
-    async fn delete_function(&self, company: CompanyId, id: FunctionId) -> Result<bool, Error> {
+    async fn delete_function(
+        &self,
+        company: CompanyId,
+        id: FunctionId,
+        entry: Option<Entry>,
+    ) -> Result<bool, Error> {
         self.write("delete a function", move |db| {
             let deleted = db.execute(
                 "UPDATE functions SET deleted_at = ?
                  WHERE company_id = ? AND id = ? AND deleted_at IS NULL",
                 bind![db.now, company, id],
             )?;
+            audit::record(db, entry.as_ref().filter(|_| deleted == 1))?;
             Ok(deleted == 1)
         })
         .await

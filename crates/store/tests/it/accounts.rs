@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use domain::permission::Role;
+use domain::permission::{Role, Scopes};
 use domain::{CompanyId, Digest, TokenId, UserId};
-use store::accounts::{Company, Token};
+use store::accounts::{Budget, Company, Token, Used};
 use store::{Cursor, Error};
 
-use crate::world::{World, digest};
+use crate::world::{World, completed, digest};
 
 on_every_backend! {
     a_company_is_read_as_it_was_written,
     a_companys_name_is_taken_once,
     companies_are_listed_newest_first,
     quotas_are_set,
+    what_a_company_uses_is_counted_from_its_rows,
     a_user_is_the_same_person_in_two_companies,
     a_removed_member_loses_tokens_and_may_come_back,
     a_valid_token_stands_for_its_users_present_role,
@@ -29,9 +30,12 @@ fn token(company: CompanyId, user: UserId, secret: Digest, world: &World) -> Tok
         user,
         name: "laptop".to_owned(),
         secret_sha256: secret,
+        prefix: None,
+        scopes: Scopes::ALL,
         created_at: world.now(),
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     }
 }
 
@@ -42,9 +46,14 @@ async fn a_company_is_read_as_it_was_written(world: World) {
         weight: 0.1 + 0.2,
         max_running: Some(u32::MAX),
         max_queued: Some(0),
+        budget: Budget {
+            tasks_per_day: Some(1 << 50),
+            cpu_s_per_day: Some(0.5),
+            storage_bytes: None,
+        },
         created_at: world.now(),
     };
-    world.store.create_company(company.clone()).await.unwrap();
+    world.store.create_company(company.clone(), None).await.unwrap();
     assert_eq!(world.store.company(company.id).await.unwrap(), Some(company.clone()));
     assert_eq!(world.store.company_named("acme").await.unwrap(), Some(company));
     assert_eq!(world.store.company_named("other").await.unwrap(), None);
@@ -54,7 +63,7 @@ async fn a_company_is_read_as_it_was_written(world: World) {
 async fn a_companys_name_is_taken_once(world: World) {
     let id = world.company("acme").await;
     let again = Company { id: CompanyId::new(), ..world.store.company(id).await.unwrap().unwrap() };
-    let refused = world.store.create_company(again).await;
+    let refused = world.store.create_company(again, None).await;
     assert!(matches!(refused, Err(Error::NameTaken { what: "company", .. })), "{refused:?}");
 }
 
@@ -71,19 +80,42 @@ async fn companies_are_listed_newest_first(world: World) {
 
 async fn quotas_are_set(world: World) {
     let id = world.company("acme").await;
-    assert!(world.store.set_company_quotas(id, 2.5, Some(3), None).await.unwrap());
+    let budget = Budget { storage_bytes: Some(9), ..Budget::default() };
+    assert!(world.store.set_company_quotas(id, 2.5, Some(3), None, budget, None).await.unwrap());
     let company = world.store.company(id).await.unwrap().unwrap();
     assert_eq!((company.weight, company.max_running, company.max_queued), (2.5, Some(3), None));
-    let nobody = world.store.set_company_quotas(CompanyId::new(), 1.0, None, None).await.unwrap();
+    assert_eq!(company.budget, budget);
+    let nobody = world
+        .store
+        .set_company_quotas(CompanyId::new(), 1.0, None, None, budget, None)
+        .await
+        .unwrap();
     assert!(!nobody);
+}
+
+async fn what_a_company_uses_is_counted_from_its_rows(world: World) {
+    let tenant = world.tenant("acme").await;
+    let midnight = world.now();
+    world.queue(&tenant).await;
+    world.pass(Duration::from_secs(60));
+    let lease = world.start(&tenant).await;
+    world.store.finish(lease, completed("1")).await.unwrap();
+    let used = world.store.used(tenant.company, midnight).await.unwrap();
+    let cpu_ms = completed("1").measured.cpu_ms;
+    assert_eq!(used, Used { tasks: 2, cpu_ms, bytes: 0 });
+    world.pass(Duration::from_secs(60));
+    let later = world.store.used(tenant.company, world.now()).await.unwrap();
+    assert_eq!(later, Used::default());
+    let nobody = world.store.used(CompanyId::new(), midnight).await.unwrap();
+    assert_eq!(nobody, Used::default());
 }
 
 async fn a_user_is_the_same_person_in_two_companies(world: World) {
     let (a, b) = (world.company("a").await, world.company("b").await);
-    let user = world.store.put_member(a, "zoé", Role::Member).await.unwrap();
-    assert_eq!(world.store.put_member(b, "zoé", Role::CompanyAdmin).await.unwrap(), user);
-    assert_eq!(world.store.put_member(a, "zoé", Role::Admin).await.unwrap(), user);
-    world.store.put_member(a, "abel", Role::Member).await.unwrap();
+    let user = world.store.put_member(a, "zoé", Role::Member, None).await.unwrap();
+    assert_eq!(world.store.put_member(b, "zoé", Role::CompanyAdmin, None).await.unwrap(), user);
+    assert_eq!(world.store.put_member(a, "zoé", Role::Admin, None).await.unwrap(), user);
+    world.store.put_member(a, "abel", Role::Member, None).await.unwrap();
     let members = world.store.members(a).await.unwrap();
     let named: Vec<_> = members.iter().map(|m| (m.name.as_str(), m.role)).collect();
     assert_eq!(named, [("abel", Role::Member), ("zoé", Role::Admin)]);
@@ -92,17 +124,17 @@ async fn a_user_is_the_same_person_in_two_companies(world: World) {
 
 async fn a_removed_member_loses_tokens_and_may_come_back(world: World) {
     let (a, b) = (world.company("a").await, world.company("b").await);
-    let user = world.store.put_member(a, "zoé", Role::Member).await.unwrap();
-    world.store.put_member(b, "zoé", Role::Member).await.unwrap();
-    world.store.create_token(token(a, user, digest(1), &world)).await.unwrap();
-    world.store.create_token(token(b, user, digest(2), &world)).await.unwrap();
-    assert!(world.store.remove_member(a, user).await.unwrap());
-    assert!(!world.store.remove_member(a, user).await.unwrap());
+    let user = world.store.put_member(a, "zoé", Role::Member, None).await.unwrap();
+    world.store.put_member(b, "zoé", Role::Member, None).await.unwrap();
+    world.store.create_token(token(a, user, digest(1), &world), None).await.unwrap();
+    world.store.create_token(token(b, user, digest(2), &world), None).await.unwrap();
+    assert!(world.store.remove_member(a, user, None).await.unwrap());
+    assert!(!world.store.remove_member(a, user, None).await.unwrap());
     assert!(world.store.members(a).await.unwrap().is_empty());
     assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
     assert!(world.store.authenticate(digest(2)).await.unwrap().is_some());
     world.pass(Duration::from_secs(5));
-    assert_eq!(world.store.put_member(a, "zoé", Role::Member).await.unwrap(), user);
+    assert_eq!(world.store.put_member(a, "zoé", Role::Member, None).await.unwrap(), user);
     assert_eq!(world.store.members(a).await.unwrap()[0].created_at, world.now());
     assert!(
         world.store.authenticate(digest(1)).await.unwrap().is_none(),
@@ -112,13 +144,13 @@ async fn a_removed_member_loses_tokens_and_may_come_back(world: World) {
 
 async fn a_valid_token_stands_for_its_users_present_role(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
     let token = token(company, user, digest(1), &world);
-    world.store.create_token(token.clone()).await.unwrap();
+    world.store.create_token(token.clone(), None).await.unwrap();
     let found = world.store.authenticate(digest(1)).await.unwrap().unwrap();
     assert_eq!((found.token, found.company_name.as_str()), (token, "acme"));
     assert_eq!(found.role, Role::Member);
-    world.store.put_member(company, "zoé", Role::CompanyAdmin).await.unwrap();
+    world.store.put_member(company, "zoé", Role::CompanyAdmin, None).await.unwrap();
     let found = world.store.authenticate(digest(1)).await.unwrap().unwrap();
     assert_eq!(found.role, Role::CompanyAdmin);
     assert!(world.store.authenticate(digest(2)).await.unwrap().is_none());
@@ -126,23 +158,23 @@ async fn a_valid_token_stands_for_its_users_present_role(world: World) {
 
 async fn an_expired_token_stands_for_nobody(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
     let mut token = token(company, user, digest(1), &world);
     token.expires_at = Some(world.now().after(Duration::from_secs(1)));
-    world.store.create_token(token.clone()).await.unwrap();
+    world.store.create_token(token.clone(), None).await.unwrap();
     assert!(world.store.authenticate(digest(1)).await.unwrap().is_some());
     world.pass(Duration::from_secs(1));
     assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
-    assert!(!world.store.revoke_token(company, token.id).await.unwrap());
+    assert!(!world.store.revoke_token(company, token.id, None).await.unwrap());
 }
 
 async fn a_revoked_token_stands_for_nobody(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
     let token = token(company, user, digest(1), &world);
-    world.store.create_token(token.clone()).await.unwrap();
-    assert!(world.store.revoke_token(company, token.id).await.unwrap());
-    assert!(!world.store.revoke_token(company, token.id).await.unwrap());
+    world.store.create_token(token.clone(), None).await.unwrap();
+    assert!(world.store.revoke_token(company, token.id, None).await.unwrap());
+    assert!(!world.store.revoke_token(company, token.id, None).await.unwrap());
     assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
     let listed = world.store.tokens(company, user).await.unwrap();
     assert_eq!(listed[0].revoked_at, Some(world.now()));
@@ -150,12 +182,12 @@ async fn a_revoked_token_stands_for_nobody(world: World) {
 
 async fn tokens_are_listed_newest_first(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member).await.unwrap();
+    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
     let mut ids = Vec::new();
     for n in 0..3 {
         let token = token(company, user, digest(n), &world);
         ids.insert(0, token.id);
-        world.store.create_token(token).await.unwrap();
+        world.store.create_token(token, None).await.unwrap();
     }
     let listed = world.store.tokens(company, user).await.unwrap();
     assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), ids);

@@ -145,8 +145,8 @@ async fn versions_are_listed_newest_first(world: World) {
 async fn a_deleted_function_frees_its_name_and_keeps_its_versions(world: World) {
     let tenant = world.tenant("acme").await;
     let (company, old) = (tenant.company, &tenant.version);
-    assert!(world.store.delete_function(company, old.function).await.unwrap());
-    assert!(!world.store.delete_function(company, old.function).await.unwrap());
+    assert!(world.store.delete_function(company, old.function, None).await.unwrap());
+    assert!(!world.store.delete_function(company, old.function, None).await.unwrap());
     for reference in ["bolt", "bolt@1.0.0", &old.function.to_string()] {
         assert_eq!(resolved(&world, company, reference).await, None, "{reference}");
     }

@@ -12,6 +12,7 @@ mod endings;
 mod files;
 mod functions;
 mod idempotency;
+mod logins;
 mod migrations;
 mod model;
 mod on_sqlite;

@@ -161,7 +161,9 @@ fn both_dialects_have_the_same_tables_columns_references_and_indices() {
 #[test]
 fn postgresql_goes_up_down_and_up_again() {
     let server = Postgres::start().unwrap();
-    let (up, down) = (all(POSTGRES, |m| m.up), all(POSTGRES, |m| m.down));
+    let up = all(POSTGRES, |m| m.up);
+    let newest_first: Vec<_> = POSTGRES.iter().rev().copied().collect();
+    let down = all(&newest_first, |m| m.down);
     let tables = || {
         let count = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
         server.psql(count).unwrap().trim().parse::<u32>().unwrap()
@@ -241,4 +243,40 @@ async fn a_schema_outside_the_known_range_is_refused_with_a_remedy() {
     connection.execute("DELETE FROM migrations WHERE revision = '9999_newer'", []).unwrap();
     connection.execute("UPDATE migrations SET checksum = zeroblob(32)", []).unwrap();
     refused("changed after it was applied");
+}
+
+#[tokio::test]
+async fn a_token_of_before_scopes_keeps_all_rights_and_a_narrowed_one_ends_on_the_way_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mecapy.db");
+    let first = Target::Revision(SQLITE[0].revision.to_owned());
+    sqlite::migrate(&path, &System, first.clone()).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO companies VALUES (zeroblob(16), 'acme', 1, NULL, NULL, 0, NULL);
+             INSERT INTO users VALUES (zeroblob(16), 'zoé', 0);
+             INSERT INTO memberships VALUES (zeroblob(16), zeroblob(16), 'member', 0, NULL);
+             INSERT INTO tokens
+                 VALUES (zeroblob(16), zeroblob(16), zeroblob(16), 'old', zeroblob(32), 0, NULL, NULL);",
+        )
+        .unwrap();
+    sqlite::migrate(&path, &System, Target::Newest).unwrap();
+    let open = || sqlite::open(&path, Arc::new(Manual::at(START)), sqlite::Options::default());
+    let store = open().unwrap();
+    let found = store.authenticate(domain::Digest([0; 32])).await.unwrap().unwrap().token;
+    assert_eq!((found.scopes, found.prefix.as_deref()), (domain::permission::Scopes::ALL, None));
+    let narrowed = store::accounts::Token {
+        id: domain::TokenId::new(),
+        secret_sha256: domain::Digest([1; 32]),
+        scopes: "read".parse().unwrap(),
+        ..found
+    };
+    store.create_token(narrowed, None).await.unwrap();
+    store.close().await;
+    sqlite::migrate(&path, &System, first).unwrap();
+    let open = "SELECT group_concat(name) FROM tokens WHERE revoked_at IS NULL";
+    assert_eq!(connection.query_row(open, [], |row| row.get::<_, String>(0)).unwrap(), "old");
+    let all = "SELECT count(*) FROM tokens";
+    assert_eq!(connection.query_row(all, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::clock::Manual;
-use domain::permission::Role;
+use domain::permission::{Role, Scopes};
 use domain::{TokenId, UserId};
 use store::accounts::Token;
 use store::{Error, sqlite};
@@ -34,18 +34,21 @@ async fn a_database_is_opened_by_its_url_and_kept() {
 async fn a_deleted_company_is_nobodys() {
     let world = World::on_sqlite();
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Admin).await.unwrap();
+    let user = world.store.put_member(company, "zoé", Role::Admin, None).await.unwrap();
     let token = Token {
         id: TokenId::new(),
         company,
         user,
         name: "laptop".to_owned(),
         secret_sha256: digest(1),
+        prefix: None,
+        scopes: Scopes::ALL,
         created_at: world.now(),
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     };
-    world.store.create_token(token).await.unwrap();
+    world.store.create_token(token, None).await.unwrap();
     assert!(world.store.authenticate(digest(1)).await.unwrap().is_some());
     let beside = rusqlite::Connection::open(world.folder.path().join("mecapy.db")).unwrap();
     beside.execute("UPDATE companies SET deleted_at = 1", []).unwrap();

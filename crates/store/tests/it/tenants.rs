@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::function::FunctionRef;
+use domain::permission::Scopes;
 use domain::task::State;
 use domain::{CompanyId, Fault, Text, TokenId};
 use store::Handle;
@@ -39,11 +40,14 @@ async fn things(world: &World, name: &str, n: u8) -> Things {
         user,
         name: "laptop".to_owned(),
         secret_sha256: digest(n),
+        prefix: None,
+        scopes: Scopes::ALL,
         created_at: world.now(),
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     };
-    store.create_token(token.clone()).await.unwrap();
+    store.create_token(token.clone(), None).await.unwrap();
     let waiting = world.queue(&tenant).await;
     let running = world.start(&tenant).await;
     let mut done = new(world.task(&tenant), None);
@@ -104,9 +108,9 @@ async fn every_method_with_a_foreign_id_finds_nothing_and_changes_nothing(world:
     assert_eq!(finished, Finished::Stored(State::Completed));
     assert_eq!(store.cancel(company, theirs.waiting).await.unwrap(), Cancelled::Done);
     assert!(store.delete_task(company, theirs.done).await.unwrap());
-    assert!(store.revoke_token(company, theirs.token.id).await.unwrap());
-    assert!(store.remove_member(company, theirs.tenant.user).await.unwrap());
-    assert!(store.delete_function(company, theirs.tenant.version.function).await.unwrap());
+    assert!(store.revoke_token(company, theirs.token.id, None).await.unwrap());
+    assert!(store.remove_member(company, theirs.tenant.user, None).await.unwrap());
+    assert!(store.delete_function(company, theirs.tenant.version.function, None).await.unwrap());
 }
 
 /// All that can be read of a company, as one text to compare.
@@ -169,9 +173,9 @@ async fn writes(world: &World, company: CompanyId, theirs: &Things) {
         assert_eq!(store.cancel(company, id).await.unwrap(), Cancelled::NotFound);
         assert!(!store.delete_task(company, id).await.unwrap());
     }
-    assert!(!store.delete_function(company, version.function).await.unwrap());
-    assert!(!store.revoke_token(company, theirs.token.id).await.unwrap());
-    assert!(!store.remove_member(company, user).await.unwrap());
+    assert!(!store.delete_function(company, version.function, None).await.unwrap());
+    assert!(!store.revoke_token(company, theirs.token.id, None).await.unwrap());
+    assert!(!store.remove_member(company, user, None).await.unwrap());
     let stage = Stage {
         name: "archive".to_owned(),
         started_at: world.now(),
@@ -190,7 +194,7 @@ async fn writes(world: &World, company: CompanyId, theirs: &Things) {
     assert!(store.submit(new(task, None)).await.is_err());
     let token =
         Token { company, id: TokenId::new(), secret_sha256: digest(66), ..theirs.token.clone() };
-    assert!(store.create_token(token).await.is_err());
+    assert!(store.create_token(token, None).await.is_err());
     // The same key of the same user is another one in another company.
     let key = theirs.key.clone();
     store.release(company, key.clone()).await.unwrap();

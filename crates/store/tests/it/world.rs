@@ -79,16 +79,17 @@ impl World {
             weight: 1.0,
             max_running: None,
             max_queued: None,
+            budget: Default::default(),
             created_at: self.now(),
         };
-        self.store.create_company(company).await.unwrap();
+        self.store.create_company(company, None).await.unwrap();
         id
     }
 
     pub(crate) async fn tenant(&self, name: &str) -> Tenant {
         let company = self.company(name).await;
         let member = format!("someone-at-{name}");
-        let user = self.store.put_member(company, &member, Role::Member).await.unwrap();
+        let user = self.store.put_member(company, &member, Role::Member, None).await.unwrap();
         let deployment = self.deployment(company, user).await;
         let draft = draft(company, user, "bolt", Some("1.0.0"), 1);
         let published = self.store.publish(company, deployment, draft).await.unwrap();
@@ -113,7 +114,7 @@ impl World {
             created_at: self.now(),
             completed_at: None,
         };
-        self.store.create_deployment(deployment).await.unwrap();
+        self.store.create_deployment(deployment, None).await.unwrap();
         id
     }
 

@@ -28,6 +28,12 @@ pub(crate) struct CreateCompany {
     max_running: Option<u32>,
     /// Tasks it may have waiting.
     max_queued: Option<u32>,
+    /// Tasks it may have accepted in a day, from midnight in UTC.
+    max_tasks_per_day: Option<u64>,
+    /// CPU seconds after which a day's further tasks are refused.
+    max_cpu_seconds_per_day: Option<f64>,
+    /// Bytes of files, artifacts and large results that it may keep.
+    max_storage_bytes: Option<u64>,
 }
 
 /// A company that was created.

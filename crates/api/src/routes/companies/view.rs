@@ -3,7 +3,7 @@
 use domain::Timestamp;
 use domain::permission::Role;
 use engine::companies::Quotas;
-use engine::store::accounts::{Company, Member};
+use engine::store::accounts::{Budget, Company, Member};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -35,6 +35,15 @@ pub(crate) struct QuotasBody {
     max_running: Option<u32>,
     /// Tasks it may have waiting; null for no bound of its own.
     max_queued: Option<u32>,
+    /// Tasks it may have accepted in a day, from midnight in UTC; null for no
+    /// bound.
+    max_tasks_per_day: Option<u64>,
+    /// CPU seconds after which a day's further tasks are refused; null for no
+    /// bound.
+    max_cpu_seconds_per_day: Option<f64>,
+    /// Bytes of files, artifacts and large results that it may keep; null for
+    /// no bound.
+    max_storage_bytes: Option<u64>,
 }
 
 impl From<Company> for CompanyBody {
@@ -54,6 +63,9 @@ impl From<&Company> for QuotasBody {
             weight: company.weight,
             max_running: company.max_running,
             max_queued: company.max_queued,
+            max_tasks_per_day: company.budget.tasks_per_day,
+            max_cpu_seconds_per_day: company.budget.cpu_s_per_day,
+            max_storage_bytes: company.budget.storage_bytes,
         }
     }
 }
@@ -67,6 +79,17 @@ pub(crate) fn read_quotas(fields: &mut Fields<'_>) -> Quotas {
             .unwrap_or(Quotas::default().weight),
         max_running: fields.optional("max_running", COUNT),
         max_queued: fields.optional("max_queued", COUNT),
+        budget: Budget {
+            tasks_per_day: fields.optional("max_tasks_per_day", COUNT),
+            cpu_s_per_day: fields.optional(
+                "max_cpu_seconds_per_day",
+                ("a number of seconds, or null", "un nombre de secondes, ou null"),
+            ),
+            storage_bytes: fields.optional(
+                "max_storage_bytes",
+                ("a number of bytes, or null", "un nombre d'octets, ou null"),
+            ),
+        },
     }
 }
 

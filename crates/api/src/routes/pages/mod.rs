@@ -6,4 +6,5 @@ pub(crate) mod errors;
 pub(crate) mod french;
 pub(crate) mod html;
 pub(crate) mod index;
+pub(crate) mod login;
 pub(crate) mod openapi;

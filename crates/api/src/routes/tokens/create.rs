@@ -3,7 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use domain::permission::{Scope, Scopes};
 use domain::{Text, Timestamp, UserId};
+use engine::access::TokenWanted;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -24,6 +26,9 @@ pub(crate) struct CreateToken {
     /// When it ends, by RFC 3339; never where missing.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<String>,
+    /// What it lets through: some of `read`, `run`, `deploy`, `admin`; where
+    /// missing, what the caller's own token or session does.
+    scopes: Option<Vec<String>>,
     /// Whose it is; the caller's where missing. Another member's needs the
     /// role `company_admin`.
     user_id: Option<Uuid>,
@@ -47,11 +52,11 @@ pub(crate) async fn create(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let (name, expires_at, user) = read(body.fields()?, app.engine.clock().now())?;
+    let (wanted, user) = read(body.fields()?, app.engine.clock().now())?;
     let (engine, caller) = (app.engine.clone(), who.clone());
     let answer = app.once(&who, once, body.bytes(), async move {
         let user = user.unwrap_or(caller.user);
-        let minted = engine.create_token(&caller, user, name, expires_at).await?;
+        let minted = engine.create_token(&caller, user, wanted).await?;
         let path = format!("/tokens/{}", minted.token.id);
         let token = TokenBody::from(minted.token);
         let kept = NewToken::without_secret(token.clone());
@@ -61,9 +66,7 @@ pub(crate) async fn create(
     Ok(answer.await?.into_response())
 }
 
-type Asked = (String, Option<Timestamp>, Option<UserId>);
-
-fn read(mut fields: Fields<'_>, now: Timestamp) -> Result<Asked, Problem> {
+fn read(mut fields: Fields<'_>, now: Timestamp) -> Result<(TokenWanted, Option<UserId>), Problem> {
     const NAME: (&str, &str) = ("1 to 100 characters", "1 à 100 caractères");
     let name = fields.required::<String>("name", NAME);
     if name.as_deref().is_some_and(|name| !is_label(name)) {
@@ -87,9 +90,33 @@ fn read(mut fields: Fields<'_>, now: Timestamp) -> Result<Asked, Problem> {
             Text::new("expected an instant to come", "attendu : un instant à venir"),
         );
     }
+    let scopes = scopes(&mut fields);
     let user = fields.optional::<UserId>("user_id", ("a UUID", "un UUID"));
     fields.finish()?;
-    Ok((name.unwrap_or_default(), expires_at, user))
+    Ok((TokenWanted { name: name.unwrap_or_default(), expires_at, scopes }, user))
+}
+
+fn scopes(fields: &mut Fields<'_>) -> Option<Scopes> {
+    const SOME: (&str, &str) = (
+        "a list of some of \"read\", \"run\", \"deploy\", \"admin\"",
+        "une liste de certains de \"read\", \"run\", \"deploy\", \"admin\"",
+    );
+    let words = fields.optional::<Vec<String>>("scopes", SOME)?;
+    let read: Result<Scopes, _> = words.iter().map(|word| word.parse::<Scope>()).collect();
+    match read {
+        Ok(scopes) if !scopes.is_empty() => return Some(scopes),
+        _ => {}
+    }
+    let found = words.join(", ");
+    fields.refuse(
+        "scopes",
+        "body_value",
+        Text::new(
+            format!("expected {}, found [{found}]", SOME.0),
+            format!("attendu : {} ; reçu : [{found}]", SOME.1),
+        ),
+    );
+    None
 }
 
 fn is_label(name: &str) -> bool {

@@ -18,6 +18,10 @@ pub(crate) struct TokenBody {
     user_id: Uuid,
     /// The company it acts for.
     company_id: Uuid,
+    /// The beginning of its secret, by which its owner recognises it.
+    prefix: Option<String>,
+    /// What it lets through: `read`, `run`, `deploy`, `admin`.
+    scopes: Vec<&'static str>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -27,6 +31,9 @@ pub(crate) struct TokenBody {
     /// When it was revoked; null while it is valid.
     #[schema(value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
 }
 
 impl From<Token> for TokenBody {
@@ -36,9 +43,12 @@ impl From<Token> for TokenBody {
             name: token.name,
             user_id: token.user.0,
             company_id: token.company.0,
+            prefix: token.prefix,
+            scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
             created_at: token.created_at,
             expires_at: token.expires_at,
             revoked_at: token.revoked_at,
+            last_used_at: token.last_used_at,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The whole server as its users meet it: the real program, its sandbox, its
 //! database and its disk.
 
+mod accounts;
 mod advisories;
 mod backup;
 mod calculations;

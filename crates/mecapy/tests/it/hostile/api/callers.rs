@@ -157,8 +157,12 @@ fn an_id_of_another_company_answers_as_one_that_does_not_exist() {
     let file = id(&owner.post_file("/files", "file", "a.csv", b"1;2").expect(201).json()["ref"]);
     let token = acme["admin_token"]["token"].clone();
     let (token, user) = (id(&token["token_id"]), id(&token["user_id"]));
+    let company = id(&acme["company"]["company_id"]);
+    let invitations = format!("/companies/{company}/invitations");
+    let invited = owner.post(&invitations, &json!({ "name": "kim" })).expect(201).json();
+    let invitation = id(&invited["invitation"]["invitation_id"]);
     let known = |segment: &str| match segment {
-        "companies" => id(&acme["company"]["company_id"]),
+        "companies" => company.clone(),
         "deployments" => id(&deployed["deployment_id"]),
         "files" => file.clone(),
         "functions" => id(&deployed["function_id"]),
@@ -173,9 +177,10 @@ fn an_id_of_another_company_answers_as_one_that_does_not_exist() {
         let Some((resource, rest)) = path[1..].split_once("/{") else { continue };
         let rest = rest.split_once('}').unwrap().1;
         let second = rest.replace("{user}", &user).replace("{artifact}", &artifact);
+        let second = second.replace("{invitation}", &invitation);
         for method in item.as_object().unwrap().keys() {
             let body = match (resource, rest) {
-                ("companies", "/members") => r#"{"name": "eva"}"#,
+                ("companies", "/members" | "/invitations") => r#"{"name": "eva"}"#,
                 ("companies", "/quotas") => r#"{"max_queued": 1}"#,
                 _ => "",
             };

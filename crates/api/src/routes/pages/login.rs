@@ -1,0 +1,155 @@
+//! `GET /app/login`, `GET /app/invitation/{secret}`: forms without a script.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
+use domain::{Lang, Text};
+use engine::invitations::Shown;
+
+use super::html;
+use crate::app::App;
+use crate::context::Context;
+use crate::extract::Params;
+use crate::problem::Problem;
+use crate::routes::auth::opened::local;
+
+/// The login page.
+pub(crate) async fn login(
+    Extension(context): Extension<Arc<Context>>,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let (error, next) = (params.text("error"), params.text("next"));
+    params.finish()?;
+    let lang = context.lang;
+    let body = format!(
+        "<h1>MecaPy</h1>\n{}<form method=\"post\" action=\"/auth/login\">\n\
+         <input type=\"hidden\" name=\"next\" value=\"{}\">\n\
+         <p><label>{}<br><input name=\"name\" autocomplete=\"username\" required autofocus \
+         autocapitalize=\"none\" spellcheck=\"false\"></label></p>\n\
+         <p><label>{}<br><input name=\"password\" type=\"password\" \
+         autocomplete=\"current-password\" required></label></p>\n\
+         <p><button>{}</button></p>\n</form>\n",
+        explained(error.as_deref(), lang),
+        html::escape(local(next.as_deref().unwrap_or("/"))),
+        say(lang, "Name", "Nom"),
+        say(lang, "Password", "Mot de passe"),
+        say(lang, "Log in", "Se connecter"),
+    );
+    Ok(answer(say(lang, "Log in – MecaPy", "Connexion – MecaPy"), lang, &body))
+}
+
+/// The page that accepts an invitation.
+pub(crate) async fn invitation(
+    State(app): State<App>,
+    Extension(context): Extension<Arc<Context>>,
+    Path(secret): Path<String>,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let error = params.text("error");
+    params.finish()?;
+    let lang = context.lang;
+    let title = "Invitation – MecaPy";
+    let (waiting, shown) = match app.engine.invitation(&secret).await {
+        Ok(found) => found,
+        Err(error) => match crate::routes::auth::opened::reason(&error) {
+            Some(reason) => {
+                let body = format!("<h1>MecaPy</h1>\n{}", explained(Some(reason), lang));
+                return Ok(answer(title, lang, &body));
+            }
+            None => return Err(error.into()),
+        },
+    };
+    let (word, completes) = match shown {
+        Shown::NewPassword => (
+            say(
+                lang,
+                "Choose a password of 12 characters or more",
+                "Choisissez un mot de passe de 12 caractères ou plus",
+            ),
+            "new-password",
+        ),
+        Shown::PresentPassword => (
+            say(
+                lang,
+                "The password that you already have here",
+                "Le mot de passe que vous avez déjà ici",
+            ),
+            "current-password",
+        ),
+    };
+    let body = format!(
+        "<h1>MecaPy</h1>\n<p>{} <strong>{}</strong></p>\n{}\
+         <form method=\"post\" action=\"/auth/accept\">\n\
+         <input type=\"hidden\" name=\"invitation\" value=\"{}\">\n\
+         <p><label>{}<br><input name=\"name\" value=\"{}\" autocomplete=\"username\" readonly>\
+         </label></p>\n\
+         <p><label>{word}<br><input name=\"password\" type=\"password\" minlength=\"12\" \
+         maxlength=\"256\" autocomplete=\"{completes}\" required autofocus></label></p>\n\
+         <p><button>{}</button></p>\n</form>\n",
+        say(lang, "You are invited to", "Vous êtes invité à rejoindre"),
+        html::escape(&waiting.company_name),
+        explained(error.as_deref(), lang),
+        html::escape(&secret),
+        say(lang, "Name", "Nom"),
+        html::escape(&waiting.invitation.name),
+        say(lang, "Accept", "Accepter"),
+    );
+    Ok(answer(title, lang, &body))
+}
+
+fn say(lang: Lang, en: &'static str, fr: &'static str) -> &'static str {
+    if lang == Lang::Fr { fr } else { en }
+}
+
+/// What went wrong the last time. The words are ours: what stands in the
+/// address is only looked up.
+fn explained(reason: Option<&str>, lang: Lang) -> String {
+    let text = match reason {
+        None => return String::new(),
+        Some("credentials") => {
+            Text::new("The name or the password is wrong.", "Le nom ou le mot de passe est faux.")
+        }
+        Some("wait") => Text::new(
+            "Too many attempts. Wait a moment, then try again.",
+            "Trop de tentatives. Attendez un instant, puis réessayez.",
+        ),
+        Some("company") => Text::new(
+            "You belong to no company here. Ask an administrator for an invitation.",
+            "Vous n'appartenez à aucune entreprise ici. Demandez une invitation à un administrateur.",
+        ),
+        Some("invitation") => Text::new(
+            "This invitation was used or revoked, or has ended. Ask for another one.",
+            "Cette invitation a été utilisée, révoquée ou a expiré. Demandez-en une autre.",
+        ),
+        Some("taken") => Text::new(
+            "This name belongs to somebody else here. Ask for an invitation under another name.",
+            "Ce nom appartient à quelqu'un d'autre ici. Demandez une invitation sous un autre nom.",
+        ),
+        Some("password") => Text::new(
+            "This password is not accepted: 12 to 256 characters, not your name, not one character repeated.",
+            "Ce mot de passe n'est pas accepté : 12 à 256 caractères, différent de votre nom, sans répéter un seul caractère.",
+        ),
+        Some(_) => Text::new("Try again.", "Réessayez."),
+    };
+    format!("<p role=\"alert\"><strong>{}</strong></p>\n", html::escape(text.get(lang)))
+}
+
+fn answer(title: &str, lang: Lang, body: &str) -> Response {
+    let page = html::page(title, lang, body);
+    let mut response = html::answer(page.into(), lang);
+    let headers: [(HeaderName, &'static str); 2] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; \
+             frame-ancestors 'none'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
