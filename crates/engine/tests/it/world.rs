@@ -46,8 +46,13 @@ impl World {
     }
 
     pub(crate) async fn bounded(limits: Limits) -> Self {
+        Self::at(Timestamp(1_800_000_000_000_000), limits).await
+    }
+
+    /// A platform at this instant.
+    pub(crate) async fn at(now: Timestamp, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Manual::at(Timestamp(1_800_000_000_000_000));
+        let clock = Manual::at(now);
         let path = folder.path().join("mecapy.db");
         let store =
             sqlite::open(&path, Arc::new(clock.clone()), sqlite::Options::default()).unwrap();

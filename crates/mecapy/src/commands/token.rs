@@ -104,7 +104,8 @@ impl Tokens {
 }
 
 fn list(console: Console, page: Page<Row>) {
-    let day = |instant: Option<String>| instant.map(|text| text.chars().take(10).collect::<String>());
+    let day =
+        |instant: Option<String>| instant.map(|text| text.chars().take(10).collect::<String>());
     let rows: Vec<Vec<String>> = page
         .items
         .into_iter()
