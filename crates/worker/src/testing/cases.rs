@@ -60,7 +60,7 @@ impl Bench<'_> {
         loop {
             let wall = match self.wall() {
                 Ok(wall) => wall,
-                Err(error) => return Ok((Err(error), 0.0)),
+                Err(error) => return Ok((Err(*error), 0.0)),
             };
             let start = self.builder.start_run(self.version).await?;
             let template = start.template.template();

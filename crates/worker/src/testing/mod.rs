@@ -63,17 +63,17 @@ impl SandboxBuilder {
 
 impl Bench<'_> {
     /// The time that is left for one run; an error where none is.
-    fn wall(&self) -> Result<Duration, TaskError> {
+    fn wall(&self) -> Result<Duration, Box<TaskError>> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let limit = ALL.as_secs();
-            return Err(TaskError::new(
+            return Err(Box::new(TaskError::new(
                 ErrorKind::Timeout,
                 Text::new(
                     format!("it was not run: all tests together took longer than {limit} s"),
                     format!("non exécuté : tous les tests ensemble ont dépassé {limit} s"),
                 ),
-            ));
+            )));
         }
         let timeout_s = self.version.manifest.runtime.timeout_s;
         Ok(Duration::from_secs(timeout_s.into()).min(left))

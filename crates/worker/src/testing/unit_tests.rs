@@ -45,7 +45,7 @@ impl Bench<'_> {
         let wall = match self.wall() {
             Ok(wall) => wall,
             Err(error) => {
-                report.error = Some(error);
+                report.error = Some(*error);
                 return Ok(());
             }
         };
