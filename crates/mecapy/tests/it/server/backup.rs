@@ -14,8 +14,8 @@ use super::{deploy, echo, run, start, submit, until};
 use crate::program::{Called, mecapy};
 
 fn call(data: &Path, arguments: &[&str]) -> Called {
-    let data = data.to_str().unwrap();
-    mecapy(data.as_ref(), &[arguments, &["--data", data]].concat(), &[])
+    let home = data.parent().unwrap();
+    mecapy(home, &[arguments, &["--data", data.to_str().unwrap()]].concat(), &[])
 }
 
 fn backup(data: &Path, file: &Path) {
