@@ -271,7 +271,9 @@ pub fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let shown = path.display();
     Failure::usage(
         format!("{shown} can't be read: {error}. Check the path, and that it is yours to read"),
-        format!("{shown} ne peut pas être lu : {error}. Vérifiez le chemin et vos droits de lecture"),
+        format!(
+            "{shown} ne peut pas être lu : {error}. Vérifiez le chemin et vos droits de lecture"
+        ),
     )
 }
 

@@ -76,7 +76,9 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
         let shown = path.display();
         Failure::usage(
             format!("{shown} can't be written: {error}. Go to a folder of yours first"),
-            format!("{shown} ne peut pas être écrit : {error}. Allez d’abord dans un dossier à vous"),
+            format!(
+                "{shown} ne peut pas être écrit : {error}. Allez d’abord dans un dossier à vous"
+            ),
         )
     })
 }

@@ -29,7 +29,9 @@ impl Test {
         if !self.dir.is_dir() {
             let shown = self.dir.display();
             return Err(Failure::usage(
-                format!("expected a folder with mecapy.yaml and handler.py, found {shown}; `mecapy init NAME` makes one"),
+                format!(
+                    "expected a folder with mecapy.yaml and handler.py, found {shown}; `mecapy init NAME` makes one"
+                ),
                 format!(
                     "un dossier avec mecapy.yaml et handler.py était attendu, trouvé : {shown} ; `mecapy init NOM` en crée un"
                 ),

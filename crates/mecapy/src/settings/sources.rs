@@ -136,8 +136,8 @@ impl Sources {
             Err(error) => {
                 let shown = path.display();
                 self.faults.push(Text::new(
-                    format!("the settings file {shown} can't be read: {error}"),
-                    format!("le fichier de réglages {shown} ne peut pas être lu : {error}"),
+                    format!("the settings file {shown} can't be read: {error}. Check the path that --config or MECAPY_CONFIG gives"),
+                    format!("le fichier de réglages {shown} ne peut pas être lu : {error}. Vérifiez le chemin que donne --config ou MECAPY_CONFIG"),
                 ));
                 return;
             }
@@ -216,11 +216,16 @@ fn unknown_variable(name: &str) -> Text {
     Text::new(
         format!(
             "the environment variable {name} is no setting{}",
-            near.as_ref().map_or("; remove it, or see docs/settings.md".to_owned(), |near| format!("; did you mean {near}?"))
+            near.as_ref()
+                .map_or("; remove it, or see docs/settings.md".to_owned(), |near| format!(
+                    "; did you mean {near}?"
+                ))
         ),
         format!(
             "la variable d’environnement {name} n’est pas un réglage{}",
-            near.map_or(" ; retirez-la, ou voir docs/fr/settings.md".to_owned(), |near| format!(" ; vouliez-vous dire {near} ?"))
+            near.map_or(" ; retirez-la, ou voir docs/fr/settings.md".to_owned(), |near| format!(
+                " ; vouliez-vous dire {near} ?"
+            ))
         ),
     )
 }

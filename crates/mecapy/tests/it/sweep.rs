@@ -100,7 +100,7 @@ fn wrong_settings(leaf: &Leaf) -> Vec<Case> {
         Case::new(&words, 2).with("DATABASE_URL", "mysql://u:hunter2@h/d"),
         Case::new(&[&words[..], &["--config", "nowhere.toml"]].concat(), 2),
         Case::new(&[&words[..], &["--config", "wrong.toml"]].concat(), 2),
-        Case::new(&[&words[..], &["--api-url", "hunter2"]].concat(), 2),
+        Case::new(&[&words[..], &["--api-url", "nowhere"]].concat(), 2),
     ]
 }
 
