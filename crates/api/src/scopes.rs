@@ -31,7 +31,7 @@ const ROUTES: &[(&str, &[(&str, Needs)])] = &[
     ("/functions/{id}/execute", &[("POST", Only(Run))]),
     ("/deployments/{id}", &[("GET", Only(Read))]),
     ("/deployments/{id}/events", &[("GET", Only(Read))]),
-    ("/tasks", &[("GET", Only(Read))]),
+    ("/tasks", &[("GET", Only(Read)), ("POST", Only(Run))]),
     ("/tasks/{id}", &[("GET", Only(Read)), ("DELETE", Only(Run))]),
     ("/tasks/{id}/result", &[("GET", Only(Read))]),
     ("/tasks/{id}/logs", &[("GET", Only(Read))]),
