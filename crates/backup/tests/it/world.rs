@@ -20,7 +20,7 @@ const LARGE: usize = 700_000;
 
 /// The folder, and where in it things are.
 pub(crate) struct World {
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     pub(crate) places: Places,
     /// An uploaded file that a row refers to.
     pub(crate) file: Key,
@@ -40,7 +40,11 @@ impl World {
             .unwrap();
         let log = Key::id(COMPANY, Area::Log, Uuid::from_u128(7));
         runtime.block_on(directory.put(log, b"said"[..].into())).unwrap();
-        let world = Self { folder, places, file: Key::content(COMPANY, Area::File, stored.digest) };
+        let world = Self {
+            _folder: folder,
+            places,
+            file: Key::content(COMPANY, Area::File, stored.digest),
+        };
         world.insert(stored.digest);
         world
     }
