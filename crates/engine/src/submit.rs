@@ -158,7 +158,6 @@ impl Engine {
             measured: None,
             cached: false,
         };
-        let inputs = submission.inputs;
         let cache_key =
             version.manifest.runtime.cache.then(|| Digest(sha2::Sha256::digest(&inputs).into()));
         if let Some(key) = cache_key
