@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::permission::{Credential, Source, Principal, Role, Scopes};
+use domain::permission::{Credential, Principal, Role, Scopes, Source};
 use domain::{CompanyId, Digest, Timestamp, TokenId, UserId};
 use moka::sync::Cache;
 use sha2::Digest as _;

@@ -1,6 +1,6 @@
 //! Companies, their members and quotas.
 
-use domain::permission::{Credential, Source, Principal, Role, Scopes};
+use domain::permission::{Credential, Principal, Role, Scopes, Source};
 use domain::{CompanyId, Fault, Text, UserId};
 use store::accounts::{Budget, Company, Member};
 use store::audit::Entry;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::permission::{Credential, Source, Principal, Role};
+use domain::permission::{Credential, Principal, Role, Source};
 use domain::{CompanyId, Fault, InvitationId, Text};
 use store::audit::{Entry, Outcome};
 use store::invitations::{Invitation, Waiting};

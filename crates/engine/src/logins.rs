@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::permission::{Credential, Source, Principal, Scopes};
+use domain::permission::{Credential, Principal, Scopes, Source};
 use domain::{CompanyId, Fault, SessionId, Text, Timestamp};
 use store::audit::{Entry, Outcome};
 use store::logins::{Membership, Session, User};

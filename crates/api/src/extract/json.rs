@@ -45,7 +45,7 @@ impl<const BESIDE: u64> FromRequest<App> for JsonBody<BESIDE> {
     }
 }
 
-impl JsonBody {
+impl<const BESIDE: u64> JsonBody<BESIDE> {
     /// A body that was read, where its headers say that it is JSON.
     pub(crate) fn of(headers: &HeaderMap, bytes: Bytes) -> Result<Self, Problem> {
         if !is_json(headers) && !bytes.is_empty() {

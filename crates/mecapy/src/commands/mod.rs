@@ -2,8 +2,8 @@
 
 pub mod backup;
 pub mod bench;
-pub mod completions;
 pub mod company;
+pub mod completions;
 pub mod deploy;
 pub mod doctor;
 pub mod folder;
@@ -11,10 +11,10 @@ mod follow;
 pub mod functions;
 pub mod init;
 pub mod inputs;
+pub mod login;
 pub mod man;
 pub mod migrate;
 mod progress;
-pub mod login;
 mod report;
 pub mod restore;
 pub mod run;

@@ -178,7 +178,7 @@ async fn deployed_content_is_known_by_the_functions_name(world: World) {
     assert!(!is_deployed(company, "bolt", crate::world::digest(99)).await);
     let other = world.tenant("other").await;
     assert!(!is_deployed(other.company, "bolt", crate::world::digest(98)).await);
-    world.store.delete_function(company, version.function).await.unwrap();
+    world.store.delete_function(company, version.function, None).await.unwrap();
     assert!(!is_deployed(company, "bolt", version.archive).await, "a deleted one is none");
 }
 
