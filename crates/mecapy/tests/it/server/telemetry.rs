@@ -120,6 +120,8 @@ fn the_dashboard_and_the_alerts_ask_for_what_there_is() {
     deploy(&running.client, &echo());
     run(&running.client, "echo", &json!({}));
     assert_eq!(running.client.get("/nowhere").status, 404);
+    let stranger = json!({ "name": "admin", "password": "not the password" });
+    assert_eq!(running.client.with_token(None).post("/auth/login", &stranger).status, 401);
     let there = names(&running.client.get("/metrics").expect(200).text());
     let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy");
     for file in ["grafana/mecapy.json", "prometheus/mecapy.rules.yml"] {
