@@ -96,7 +96,10 @@ impl Engine {
     pub async fn authenticate(&self, secret: &str) -> Result<Principal, Error> {
         let hash = hash(secret);
         let now = self.clock.now();
-        if let Some(known) = self.checked.get(&hash, now) {
+        // A session's secret is no token, known or not.
+        if let Some(known) = self.checked.get(&hash, now)
+            && matches!(known.credential, Credential::Token(_))
+        {
             return Ok(known);
         }
         let read_at = self.checked.revocations();
@@ -123,7 +126,9 @@ impl Engine {
     pub async fn authenticate_session(&self, secret: &str) -> Result<Principal, Error> {
         let hash = hash(secret);
         let now = self.clock.now();
-        if let Some(known) = self.checked.get(&hash, now) {
+        if let Some(known) = self.checked.get(&hash, now)
+            && matches!(known.credential, Credential::Session(_))
+        {
             return Ok(known);
         }
         let read_at = self.checked.revocations();

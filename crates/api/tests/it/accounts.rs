@@ -177,6 +177,10 @@ async fn what_changes_something_under_a_session_needs_the_pages_token() {
     let bearer = format!("Bearer {admin}");
     send(&[("authorization", &bearer)]).await.expect(201);
     send(&[csrf, ("authorization", "Bearer mecapy_wrong")]).await.problem(401, "unauthenticated");
+    // What the cookie holds is no token either, though it was seen just now.
+    let secret = browser.cookie.split_once('=').unwrap().1;
+    let bearer = format!("Bearer {secret}");
+    send(&[("authorization", &bearer)]).await.problem(401, "unauthenticated");
 }
 
 #[tokio::test]
