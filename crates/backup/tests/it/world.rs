@@ -53,7 +53,10 @@ impl World {
         let connection = Connection::open(&self.places.database).unwrap();
         let company = COMPANY.0.into_bytes();
         connection
-            .execute("INSERT INTO companies VALUES (?, 'acme', 1, NULL, NULL, 0, NULL)", [company])
+            .execute(
+                "INSERT INTO companies (id, name, weight, created_at) VALUES (?, 'acme', 1, 0)",
+                [company],
+            )
             .unwrap();
         connection
             .execute("INSERT INTO users (id, name, created_at) VALUES (?, 'zoé', 0)", [ID])

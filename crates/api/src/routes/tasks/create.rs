@@ -87,8 +87,7 @@ pub(crate) async fn create(
     let (engine, caller) = (app.engine.clone(), who.clone());
     let accepted = app
         .once(&who, once, body.bytes(), async move {
-            let submitted = engine.run_code(&caller, request).await;
-            Accepted::answer(&submitted.map_err(Problem::of_submission)?)
+            Accepted::answer(&engine.run_code(&caller, request).await?)
         })
         .await?;
     ended_within(&app, &who, accepted, wait, context.lang).await

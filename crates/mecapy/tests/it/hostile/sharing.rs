@@ -48,14 +48,14 @@ impl Shared {
         let before: Vec<Value> = self
             .bystanders
             .iter()
-            .map(|(function, client)| answer(client, function, &look))
+            .map(|(function, client)| seen(client, function, &look))
             .collect();
         let spoiled = self.fortress.result("sharing", &json!({ "attack": "spoil", "what": what }));
         assert_eq!(spoiled["answer"]["changed"], true, "the attack itself works: {spoiled:#}");
         for ((function, client), before) in self.bystanders.iter().zip(&before) {
             let seen = std::thread::scope(|scope| {
                 let at_once: Vec<_> = (0..WAITING / 2)
-                    .map(|_| scope.spawn(|| answer(client, function, &look)))
+                    .map(|_| scope.spawn(|| seen(client, function, &look)))
                     .collect();
                 at_once.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
             });
@@ -68,6 +68,14 @@ impl Shared {
         self.fortress.stands();
         spoiled["answer"]["told"].clone()
     }
+}
+
+/// What a run sees, but for the id of its request, which is its own.
+fn seen(client: &Client, function: &str, look: &Value) -> Value {
+    let mut seen = answer(client, function, look);
+    let id = seen["environment"].as_object_mut().unwrap().remove("MECAPY_REQUEST_ID");
+    assert!(id.is_some_and(|id| id.is_string()));
+    seen
 }
 
 fn answer(client: &Client, function: &str, inputs: &Value) -> Value {
