@@ -1,7 +1,7 @@
 //! Backups: everything a server keeps, in one archive.
 //!
-//! [`write`] takes the database and the objects as they were at one instant,
-//! while a server goes on with both. [`verify`] and [`restore`] read an
+//! [`write()`] takes the database and the objects as they were at one instant,
+//! while a server goes on with both. [`verify()`] and [`restore()`] read an
 //! archive once from its beginning to its end, and trust nothing in it: not
 //! its names, not its sizes, not its database.
 //!

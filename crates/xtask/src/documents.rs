@@ -6,13 +6,8 @@ use std::collections::BTreeSet;
 use crate::repository::Repository;
 
 /// Pages for operators and contributors, in English alone.
-const ENGLISH_ONLY: &[&str] = &[
-    "benchmarks.md",
-    "cgroup2-report.md",
-    "defences.md",
-    "hostile-load.md",
-    "test-report.md",
-];
+const ENGLISH_ONLY: &[&str] =
+    &["benchmarks.md", "cgroup2-report.md", "defences.md", "hostile-load.md", "test-report.md"];
 
 /// Every page that lacks its counterpart.
 pub(crate) fn check(repository: &Repository) -> anyhow::Result<Vec<String>> {
