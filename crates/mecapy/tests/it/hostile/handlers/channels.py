@@ -206,7 +206,8 @@ def randomness(inputs):
         "tempfile name": next(tempfile._get_candidate_names()),
     }
     if "numpy" in inputs:
-        import numpy
+        # Named whole, or NumPy loads it only here and not in the template.
+        import numpy.random
 
         drawn["numpy.random"] = numpy.random.random()
         drawn["numpy.random.randn"] = numpy.random.randn()
