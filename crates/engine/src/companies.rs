@@ -46,6 +46,7 @@ impl Engine {
         check_name("name", name)?;
         check_name("admin", admin)?;
         check(quotas)?;
+        self.is_nobodys_elsewhere(admin, None).await?;
         // A platform's log, and the new company's own.
         let entry = Entry::by(who, "company.create", name);
         let company = self.insert_company(name, quotas, Some(entry)).await?;
@@ -53,7 +54,7 @@ impl Engine {
         let entry = entry.in_company(company.id);
         let user =
             self.store.put_member(company.id, admin, Role::CompanyAdmin, Some(entry)).await?;
-        let minted = self.mint_first(company.id, user, "first").await?;
+        let minted = self.mint_first(company.id, user, "first", who.scopes).await?;
         Ok((company, minted))
     }
 
@@ -121,13 +122,14 @@ impl Engine {
         if let Some(known) = known {
             need(who, known.role)?;
         }
+        self.is_nobodys_elsewhere(name, Some(id)).await?;
         let resource = format!("{name} as {}", role.as_str());
         let entry = Entry::by(who, "member.put", resource).in_company(id);
         let user = self.store.put_member(id, name, role, Some(entry)).await?;
         self.checked.forget();
         let minted = match known {
             Some(_) => None,
-            None => Some(self.mint_first(id, user, "first").await?),
+            None => Some(self.mint_first(id, user, "first", who.scopes).await?),
         };
         Ok((self.member(id, user).await?, minted))
     }
@@ -162,14 +164,14 @@ impl Engine {
             return Ok(None);
         }
         let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
-        self.mint_first(company.id, user, "admin.token").await.map(Some)
+        self.mint_first(company.id, user, "admin.token", Scopes::ALL).await.map(Some)
     }
 
     /// A fresh administrator's token, for an operator who lost the first.
     pub async fn new_admin_token(&self) -> Result<Minted, Error> {
         let company = self.first_company().await?;
         let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
-        self.mint_first(company.id, user, "admin.token").await
+        self.mint_first(company.id, user, "admin.token", Scopes::ALL).await
     }
 
     /// The administrator that an embedded server starts with, for servers
@@ -190,14 +192,32 @@ impl Engine {
         })
     }
 
-    /// A token with which somebody new can sign in.
+    /// Refuses the name of somebody who belongs to other companies and not to
+    /// this one: adding makes a token, which would be in that person's name.
+    /// Whoever is somebody already is invited, and agrees.
+    async fn is_nobodys_elsewhere(
+        &self,
+        name: &str,
+        company: Option<CompanyId>,
+    ) -> Result<(), Error> {
+        let Some(user) = self.store.user_named(name).await? else { return Ok(()) };
+        let companies = self.store.memberships(user.id).await?;
+        if companies.is_empty() || companies.iter().any(|of| Some(of.company) == company) {
+            return Ok(());
+        }
+        Err(Error::NameTaken { what: "user", name: name.to_owned() })
+    }
+
+    /// A token with which somebody new can sign in, no wider than what the
+    /// maker's own credential lets through.
     async fn mint_first(
         &self,
         company: CompanyId,
         user: UserId,
         name: &str,
+        scopes: Scopes,
     ) -> Result<Minted, Error> {
-        self.mint(company, user, name.to_owned(), None, Scopes::ALL, None).await
+        self.mint(company, user, name.to_owned(), None, scopes, None).await
     }
 
     async fn first_company(&self) -> Result<Company, Error> {

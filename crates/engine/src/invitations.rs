@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::permission::{Credential, Principal, Role, Source};
+use domain::permission::{Credential, Principal, Role, Scopes, Source};
 use domain::{CompanyId, Fault, InvitationId, Text};
 use store::audit::{Entry, Outcome};
 use store::invitations::{Invitation, Waiting};
@@ -48,6 +48,10 @@ impl Engine {
         invited: Invited,
     ) -> Result<(Invitation, String), Error> {
         let Invited { name, email, role } = invited;
+        // Who accepts is let in whole, so a narrowed token invites nobody.
+        if let Some(missing) = Scopes::ALL.iter().find(|scope| !who.scopes.contains(*scope)) {
+            return Err(Error::OutOfScope { needed: missing.as_str() });
+        }
         let members = self.members(who, company).await?;
         need(who, Role::CompanyAdmin.max(role))?;
         check_name("name", &name)?;

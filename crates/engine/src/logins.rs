@@ -180,7 +180,11 @@ impl Engine {
     /// The caller's own account.
     pub async fn account(&self, who: &Principal) -> Result<Account, Error> {
         let user = self.store.user(who.user).await?.ok_or(Error::NotFound("user"))?;
-        let companies = self.store.memberships(who.user).await?;
+        let mut companies = self.store.memberships(who.user).await?;
+        // A token tells of its company alone: others may have made it.
+        if matches!(who.credential, Credential::Token(_)) {
+            companies.retain(|membership| membership.company == who.company);
+        }
         Ok(Account { user, companies })
     }
 
@@ -207,6 +211,9 @@ impl Engine {
                 return Err(Error::Invalid(vec![wrong_present()]));
             }
             self.throttle.succeeded(attempt);
+        } else if self.store.memberships(user.id).await?.len() > 1 {
+            // Any of the companies could have made the token that asks.
+            return Err(Error::Invalid(vec![by_link()]));
         }
         let new = self.passwords.hash(new).await?;
         let kept = match who.credential {
@@ -250,6 +257,17 @@ impl Engine {
         self.checked.forget();
         Ok(Principal { company, company_name, role, ..who.clone() })
     }
+}
+
+fn by_link() -> Fault {
+    Fault::error(
+        "password_by_link",
+        Text::new(
+            "the first password of somebody who belongs to several companies is set by the link of an invitation; ask an administrator for one",
+            "le premier mot de passe de qui appartient à plusieurs entreprises se choisit par le lien d’une invitation ; demandez-en un à un administrateur",
+        ),
+    )
+    .at_key("/new_password")
 }
 
 fn wrong_present() -> Fault {

@@ -477,3 +477,39 @@ async fn the_audit_log_says_who_did_what_and_holds_no_secret() {
     let member = log_in(&app, "eva", PASSWORD).await.expect(200);
     Browser::of(&app, &member).get("/audit").await.problem(403, "forbidden");
 }
+
+#[tokio::test]
+async fn nobody_is_drafted_into_a_company_and_no_link_outlives_its_maker() {
+    let app = App::new().await;
+    let (_, victim) = app.company("acme").await;
+    let (company, admin) = app.company("evil").await;
+    let name = app.get(&victim, "/auth/me").await.expect(200).json()["name"].clone();
+    let members = format!("/companies/{company}/members");
+    let body = json!({"name": name, "role": "member"}).to_string();
+    let problem = app.post(&admin, &members, body).await.problem(409, "name_taken");
+    assert!(problem.get("token").is_none(), "{problem}");
+
+    let added = json!({"name": "rog", "role": "company_admin"}).to_string();
+    let rog = app.post(&admin, &members, added).await.expect(201).json();
+    let token = rog["token"]["secret"].as_str().unwrap();
+    let left_behind = invite(&app, token, &company, "mole", "company_admin").await;
+    let id = rog["member"]["user_id"].as_str().or(rog["user_id"].as_str()).unwrap();
+    app.delete(&admin, &format!("{members}/{id}")).await.expect(204);
+    accept(&app, &left_behind, PASSWORD).await.problem(404, "invitation_gone");
+}
+
+#[tokio::test]
+async fn a_narrow_token_makes_no_wide_one_by_way_of_somebody_else() {
+    let app = App::new().await;
+    let (company, admin) = app.company("acme").await;
+    let narrow = json!({"name": "narrow", "scopes": ["admin"]}).to_string();
+    let narrow = app.post(&admin, "/tokens", narrow).await.expect(201).json();
+    let narrow = narrow["secret"].as_str().unwrap();
+    let members = format!("/companies/{company}/members");
+    let added = json!({"name": "puppet", "role": "member"}).to_string();
+    let added = app.post(narrow, &members, added).await.expect(201).json();
+    assert_eq!(added["token"]["token"]["scopes"], json!(["admin"]), "{added}");
+    let invitation = json!({"name": "puppet", "role": "member"}).to_string();
+    let path = format!("/companies/{company}/invitations");
+    app.post(narrow, &path, invitation).await.problem(403, "out_of_scope");
+}

@@ -156,11 +156,7 @@ impl Accounts for Sqlite {
             // A role that changed is another person's hands on the same
             // sessions and links.
             logins::end_sessions(db, user, Some(company), None)?;
-            db.execute(
-                "UPDATE invitations SET revoked_at = ?
-                 WHERE company_id = ? AND name = ? AND accepted_at IS NULL AND revoked_at IS NULL",
-                bind![db.now, company, name],
-            )?;
+            logins::revoke_invitations_of(db, company, user)?;
             logins::put_membership(db, company, user, role)?;
             audit::record(db, entry.as_ref())?;
             Ok(user)
@@ -206,6 +202,7 @@ impl Accounts for Sqlite {
                 bind![db.now, company, user],
             )?;
             logins::end_sessions(db, user, Some(company), None)?;
+            logins::revoke_invitations_of(db, company, user)?;
             audit::record(db, entry.as_ref().filter(|_| removed == 1))?;
             Ok(removed == 1)
         })

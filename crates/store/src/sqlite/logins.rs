@@ -201,6 +201,22 @@ pub(super) fn end_sessions(
     Ok(())
 }
 
+/// Revokes the open invitations that a user of a company made or was sent: who
+/// made them, or what the user is, is no more what it was.
+pub(super) fn revoke_invitations_of(
+    db: &Db<'_>,
+    company: CompanyId,
+    user: UserId,
+) -> Result<(), Failure> {
+    db.execute(
+        "UPDATE invitations SET revoked_at = ?1
+         WHERE company_id = ?2 AND accepted_at IS NULL AND revoked_at IS NULL
+         AND (created_by = ?3 OR name = (SELECT name FROM users WHERE id = ?3))",
+        bind![db.now, company, user],
+    )?;
+    Ok(())
+}
+
 /// The user of this name, made where there is none.
 pub(super) fn user_of_name(
     db: &Db<'_>,
