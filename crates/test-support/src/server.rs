@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -27,7 +27,14 @@ pub struct Server {
     url: String,
     token: String,
     data: PathBuf,
-    said: Arc<Mutex<String>>,
+    said: Arc<Said>,
+}
+
+/// What a server wrote, and a bell that rings when it writes more.
+#[derive(Debug, Default)]
+struct Said {
+    text: Mutex<String>,
+    more: Condvar,
 }
 
 impl Server {
@@ -62,7 +69,7 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{} could not be started", program.display()))?;
-        let said = Arc::<Mutex<String>>::default();
+        let said = Arc::<Said>::default();
         let lines = listen(child.stdout.take().context("stdout is a pipe")?, &said);
         let _ = listen(child.stderr.take().context("stderr is a pipe")?, &said);
         // From here on it is stopped when anything fails.
@@ -106,7 +113,21 @@ impl Server {
     /// What it wrote to stdout and stderr so far.
     #[must_use]
     pub fn said(&self) -> String {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.said.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it wrote once `is_there` holds of it. Its lines come through a
+    /// pipe, so an answer may be here before them; after a patience it is
+    /// what was written by then, for the test to show.
+    pub fn said_once(&self, mut is_there: impl FnMut(&str) -> bool) -> String {
+        let said = self.said.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = |said: &mut String| !is_there(said);
+        let (said, _) = self
+            .said
+            .more
+            .wait_timeout_while(said, PATIENCE, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        said.clone()
     }
 
     /// A client with the administrator's token.
@@ -159,14 +180,16 @@ impl Drop for Server {
 }
 
 /// Collects what comes, and hands on each line, until the end of the stream.
-fn listen(stream: impl Read + Send + 'static, said: &Arc<Mutex<String>>) -> Receiver<String> {
+fn listen(stream: impl Read + Send + 'static, said: &Arc<Said>) -> Receiver<String> {
     let (lines, receiver) = mpsc::channel();
     let said = Arc::clone(said);
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            said.push_str(&line);
-            said.push('\n');
+            let mut text = said.text.lock().unwrap_or_else(PoisonError::into_inner);
+            text.push_str(&line);
+            text.push('\n');
+            drop(text);
+            said.more.notify_all();
             // Nobody listens any more once it is ready.
             let _ = lines.send(line);
         }
@@ -217,7 +240,8 @@ mod tests {
         );
         let server = Server::start(&program, folder.path()).unwrap();
         assert_eq!((server.url(), server.token()), ("http://127.0.0.1:1", "secret"));
-        assert!(server.said().contains("starting"));
+        let started = server.said_once(|said| said.contains("starting"));
+        assert!(started.contains("starting"), "{started}");
         assert_eq!(server.terminate().unwrap().code(), Some(7));
     }
 

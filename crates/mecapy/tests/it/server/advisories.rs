@@ -7,7 +7,7 @@ use test_support::archive::Archive;
 use test_support::wheels::{Index, Wheel};
 use ureq::http::Method;
 
-use super::{deploy, start};
+use super::{deploy, says, start};
 use crate::program::mecapy;
 
 /// An index on this machine, with a package that brings a vulnerable one.
@@ -97,7 +97,7 @@ fn a_known_vulnerability_of_a_locked_package_is_a_warning_in_both_languages() {
     std::fs::remove_dir_all(&advisories).unwrap();
     let again = deploy(&client, &archive());
     assert_eq!(of_stage(&again).as_array().map(Vec::len), Some(2));
-    assert!(server.said().contains("the advisories read before go on to count"));
+    says(&server, "the advisories read before go on to count");
 }
 
 #[test]

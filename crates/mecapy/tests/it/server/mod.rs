@@ -43,6 +43,13 @@ impl Running {
     }
 }
 
+/// What a server wrote once it wrote `expected`.
+pub(crate) fn says(server: &Server, expected: &str) -> String {
+    let said = server.said_once(|said| said.contains(expected));
+    assert!(said.contains(expected), "expected {expected} in:\n{said}");
+    said
+}
+
 /// Starts a server on an empty folder.
 pub(crate) fn server() -> Running {
     server_with(&[])

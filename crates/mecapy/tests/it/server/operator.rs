@@ -3,7 +3,7 @@
 use serde_json::json;
 use test_support::archive::Archive;
 
-use super::{deploy, echo, server_with};
+use super::{deploy, echo, says, server_with};
 
 #[test]
 fn a_developers_server_may_ask_for_no_token() {
@@ -12,7 +12,7 @@ fn a_developers_server_may_ask_for_no_token() {
     let nobody = running.client.with_token(None);
     let companies = nobody.get("/companies").expect(200).json();
     assert_eq!(companies["items"][0]["name"], "main", "{companies}");
-    assert!(running.said().contains("TOKEN_VERIFICATION_ENABLED=false"), "{}", running.said());
+    says(&running.server, "TOKEN_VERIFICATION_ENABLED=false");
     assert_eq!(running.client.with_token(Some("other")).get("/companies").status, 401);
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use test_support::archive::Archive;
 
-use super::{deploy, echo, run, server, server_with};
+use super::{deploy, echo, run, says, server, server_with};
 
 /// Somebody who takes what is posted: path, headers in lower case, body.
 struct Collector {
@@ -159,7 +159,8 @@ fn a_request_id_goes_from_the_caller_to_the_log_and_the_run() {
     let answer = client.send("POST".parse().unwrap(), path, &headers, b"{}".to_vec()).expect(200);
     assert_eq!(answer.header("x-request-id"), Some("order-42"));
     assert_eq!(answer.json()["result"], json!({ "id": "order-42" }));
-    let said = running.said();
+    says(&running.server, "attempt ended");
+    let said = says(&running.server, "\"/functions/{id}/execute\"");
     let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let of_it: Vec<_> = lines.filter(|line| line["request_id"] == "order-42").collect();
     let ended = |line: &&Value| line["message"] == "attempt ended";
