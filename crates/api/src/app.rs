@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::rates::Limiter;
+use crate::routes::pages::docs::Docs;
 use crate::settings::Settings;
 
 /// The state of the router. Clones share everything.
@@ -26,17 +26,8 @@ pub(crate) struct App {
     pub(crate) jobs: TaskTracker,
     /// Requests that were answered.
     pub(crate) answered: Arc<AtomicU64>,
-    /// The OpenAPI document and the page made from it.
+    /// The OpenAPI document and the page made from it, in both languages.
     pub(crate) docs: Arc<Docs>,
-}
-
-/// What is served of the documentation, made once.
-#[derive(Debug)]
-pub(crate) struct Docs {
-    /// The OpenAPI document.
-    pub(crate) openapi: Bytes,
-    /// The page in English and in French.
-    pub(crate) pages: [Bytes; 2],
 }
 
 /// Requests between two tidyings of the measurements.

@@ -65,7 +65,7 @@ impl Api {
             stopping: CancellationToken::new(),
             jobs: TaskTracker::new(),
             answered: Arc::default(),
-            docs: Arc::new(router::docs()),
+            docs: Arc::new(routes::pages::docs::Docs::new(&router::document())),
         };
         Ok(Self { router: router::router(app.clone())?, app })
     }

@@ -7,14 +7,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use domain::{Lang, Text};
+use domain::Text;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::{App, Docs};
+use crate::app::App;
 use crate::context::{REQUEST_ID, frame};
 use crate::problem::{Code, Problem};
 use crate::routes::{
@@ -74,7 +74,7 @@ fn for_people() -> Router<App> {
         .route("/openapi.json", get(pages::openapi::openapi))
         .route("/api/openapi.json", get(pages::openapi::openapi))
         .route("/docs", get(pages::docs::docs))
-        .route("/docs/style.css", get(pages::html::style))
+        .route("/docs/style.css", get(pages::frame::style))
         .route("/docs/errors/{code}", get(pages::errors::error))
         .route("/app/login", get(pages::login::login))
         .route("/app/invitation/{secret}", get(pages::login::invitation))
@@ -85,14 +85,6 @@ pub(crate) fn document() -> OpenApi {
     let mut document = resources().into_openapi();
     openapi::complete(&mut document);
     document
-}
-
-/// What is served of the documentation.
-pub(crate) fn docs() -> Docs {
-    let document = document();
-    let json = serde_json::to_vec(&document).expect("an OpenAPI document is plain JSON");
-    let pages = [Lang::En, Lang::Fr].map(|lang| pages::docs::page(&document, lang).into());
-    Docs { openapi: json.into(), pages }
 }
 
 /// The router with everything around it.

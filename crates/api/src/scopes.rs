@@ -83,18 +83,20 @@ pub(crate) fn route(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routes::pages::docs::operations;
 
     #[test]
     fn every_documented_route_stands_in_the_table_and_no_other() {
-        let document = crate::router::document();
+        let document = serde_json::to_value(crate::router::document()).unwrap();
         let mut documented = Vec::new();
-        for (path, item) in &document.paths.paths {
-            documented.extend(operations(item).map(|(method, _)| (path.as_str(), method)));
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let methods = item.as_object().unwrap().keys();
+            documented.extend(methods.map(|method| (path.clone(), method.to_uppercase())));
         }
         let mut listed: Vec<_> = ROUTES
             .iter()
-            .flat_map(|(path, methods)| methods.iter().map(|(method, _)| (*path, *method)))
+            .flat_map(|(path, methods)| {
+                methods.iter().map(|(method, _)| ((*path).to_owned(), (*method).to_owned()))
+            })
             .collect();
         documented.sort_unstable();
         listed.sort_unstable();

@@ -66,6 +66,17 @@ pub struct Difference {
     pub difference: Option<f64>,
 }
 
+impl Difference {
+    /// By how much it differs, with its sign: `-9.5`, `+2e-17`.
+    #[must_use]
+    pub fn by(&self) -> Option<String> {
+        self.difference.map(|by| match by.abs() {
+            1e-4..1e7 => format!("{by:+}"),
+            _ => format!("{by:+e}"),
+        })
+    }
+}
+
 /// One test of `tests/`, as pytest told of it. The tests run in the same
 /// process as pytest, so what they say of themselves proves nothing to anybody
 /// but their author.
@@ -199,6 +210,19 @@ mod tests {
         assert_eq!((report.passed, report.failed, report.left_out), (600, 70, 120));
         let failures = report.unit_tests.iter().filter(|test| test.outcome.is_failure());
         assert_eq!(failures.count(), MOST_FAILED);
+    }
+
+    #[test]
+    fn a_difference_is_written_as_a_person_would() {
+        let by = |difference| {
+            let (pointer, expected) = ("/x".to_owned(), Value::Null);
+            Difference { pointer, expected, got: None, difference }.by()
+        };
+        assert_eq!(by(Some(-9.5)).as_deref(), Some("-9.5"));
+        assert_eq!(by(Some(1.0)).as_deref(), Some("+1"));
+        assert_eq!(by(Some(2e-17)).as_deref(), Some("+2e-17"));
+        assert_eq!(by(Some(-3e9)).as_deref(), Some("-3e9"));
+        assert_eq!(by(None), None);
     }
 
     #[test]

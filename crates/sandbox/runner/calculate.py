@@ -221,7 +221,8 @@ def fail(kind, error, more=None, **extra):
     child.flush()
     exception = type(error).__name__
     message = child.text(error)[:MESSAGE_CHARACTERS]
-    french = getattr(error, "french", None) if isinstance(error, HandlerError) else None
+    ours = isinstance(error, (HandlerError, encode.Unencodable))
+    french = getattr(error, "french", None) if ours else None
     if isinstance(error, SystemExit):
         french = "le handler a appelé sys.exit(%s) ; renvoyez plutôt un résultat" % message
         message = "the handler called sys.exit(%s); return a result instead" % message

@@ -23,14 +23,17 @@ _TOLIST_ELEMENTS = 1000000
 
 
 class Unencodable(Exception):
-    """A value of the result has no encoding; `pointer` says where it stands."""
+    """A value of the result has no encoding; `pointer` says where it stands.
 
-    def __init__(self, pointer, message):
+    The message and its French name the place, which is given to both.
+    """
+
+    def __init__(self, pointer, message, french):
         # Names may hold lone surrogates, which no report could carry.
-        message = message.encode("utf-8", "backslashreplace").decode()
-        super().__init__(message)
-        self.pointer = shortened(pointer).encode("utf-8", "backslashreplace").decode()
-        self.message = message
+        self.pointer = _carried(shortened(pointer))
+        self.message = _carried(message) % (self.pointer or "the top")
+        self.french = _carried(french) % (self.pointer or "sa racine")
+        super().__init__(self.message)
 
 
 class TooLarge(Exception):
@@ -115,8 +118,10 @@ def _numpy_scalar(numpy, value, writer):
         if value == value and type(value)(nearest) != value:
             raise Unencodable(
                 writer.pointer(),
-                "the longdouble %s at %s is no 64-bit float; return float(value) to round it"
-                % (shown(value), writer.place()),
+                "the longdouble %s at %%s is no 64-bit float; return float(value) to round it"
+                % literal(shown(value)),
+                "le longdouble %s en %%s n'est pas un flottant de 64 bits ; renvoyez "
+                "float(value) pour l'arrondir" % literal(shown(value)),
             )
         return nearest
     if isinstance(value, numpy.complexfloating):
@@ -166,10 +171,12 @@ def _check_count(count, writer):
 
 
 def refused(value, writer):
+    name = literal(type_name(type(value)))
+    advice, french = _advice(value)
     return Unencodable(
         writer.pointer(),
-        "%s at %s can't be written as JSON; %s"
-        % (_with_article(type_name(type(value))), writer.place(), _advice(value)),
+        "%s at %%s can't be written as JSON; %s" % (_with_article(name), advice),
+        "la valeur de type %s en %%s ne s'écrit pas en JSON ; %s" % (name, french),
     )
 
 
@@ -192,34 +199,54 @@ _UNIT_SECONDS = {"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1}
 _UNIT_DECIMALS = {"ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15, "as": 18}
 
 _LIST_KINDS = (range, deque, array, type({}.keys()), type({}.values()), type({}.items()))
+_SAVE = (
+    "save it into a file in outputs() and return its path",
+    "enregistrez-la dans un fichier de outputs() et renvoyez son chemin",
+)
 _ADVICE = {
-    "pint": "return the number: value.m_as('mm')",
-    "sympy": "return float(value), int(value) or str(value)",
-    "matplotlib": "save it into a file in outputs() and return its path",
-    "PIL": "save it into a file in outputs() and return its path",
-    "pydantic": "return value.model_dump()",
-    "xarray": "return value.to_dict() or value.values",
-    "polars": "return value.to_dicts()",
-    "uuid": "return str(value)",
+    "pint": ("return the number: value.m_as('mm')", "renvoyez le nombre : value.m_as('mm')"),
+    "sympy": (
+        "return float(value), int(value) or str(value)",
+        "renvoyez float(value), int(value) ou str(value)",
+    ),
+    "matplotlib": _SAVE,
+    "PIL": _SAVE,
+    "pydantic": ("return value.model_dump()", "renvoyez value.model_dump()"),
+    "xarray": (
+        "return value.to_dict() or value.values",
+        "renvoyez value.to_dict() ou value.values",
+    ),
+    "polars": ("return value.to_dicts()", "renvoyez value.to_dicts()"),
+    "uuid": ("return str(value)", "renvoyez str(value)"),
 }
 
 
 def _advice(value):
+    """What to return instead, in English and in French."""
     if isinstance(value, (set, frozenset)):
-        return "sets have no order: return sorted(value)"
+        return (
+            "sets have no order: return sorted(value)",
+            "un ensemble n'a pas d'ordre : renvoyez sorted(value)",
+        )
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return "return text, or write a file in outputs() and return its path"
+        return (
+            "return text, or write a file in outputs() and return its path",
+            "renvoyez du texte, ou écrivez un fichier dans outputs() et renvoyez son chemin",
+        )
     if isinstance(value, _LIST_KINDS) or hasattr(type(value), "__next__"):
-        return "return list(value)"
+        return "return list(value)", "renvoyez list(value)"
     if isinstance(value, (FunctionType, type(len))):
-        return "return what it gives: call it"
+        return "return what it gives: call it", "appelez-la et renvoyez ce qu'elle donne"
     if hasattr(type(value), "toarray"):
-        return "return value.toarray()"
+        return "return value.toarray()", "renvoyez value.toarray()"
     for base in type(value).__mro__:
         advice = _ADVICE.get(str(base.__module__).split(".")[0])
         if advice:
             return advice
-    return "return numbers, text, booleans, None, lists and dicts with text keys"
+    return (
+        "return numbers, text, booleans, None, lists and dicts with text keys",
+        "renvoyez des nombres, textes, booléens, None, listes et dicts à clés textuelles",
+    )
 
 
 def _rows_of(value):
@@ -274,6 +301,15 @@ def shown(value):
     except Exception:
         return "(its repr fails)"
     return text if len(text) <= 60 else text[:60] + "…"
+
+
+def literal(text):
+    """A text as it may stand in a template of `%`."""
+    return text.replace("%", "%%")
+
+
+def _carried(text):
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def shortened(pointer):

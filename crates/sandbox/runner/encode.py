@@ -17,8 +17,8 @@ from mecapy_runner.convert import (
     TooLarge,
     Unencodable,
     convert,
+    literal,
     refused,
-    shortened,
     shown,
     type_name,
 )
@@ -240,13 +240,16 @@ class _Writer:
         if frame.marker in self.active:
             raise Unencodable(
                 self.pointer(),
-                "the result contains itself at %s; return a copy without the cycle" % self.place(),
+                "the result contains itself at %s; return a copy without the cycle",
+                "le résultat se contient lui-même en %s ; renvoyez une copie sans le cycle",
             )
         if len(self.stack) >= MAX_DEPTH:
             raise Unencodable(
                 self.pointer(),
-                "the result is nested deeper than %d levels at %s; return a flatter structure"
-                % (MAX_DEPTH, self.place()),
+                "the result is nested deeper than %d levels at %%s; return a flatter structure"
+                % MAX_DEPTH,
+                "le résultat dépasse %d niveaux d'imbrication en %%s ; renvoyez une structure "
+                "plus plate" % MAX_DEPTH,
             )
         self.active.add(frame.marker)
         self.stack.append(frame)
@@ -260,18 +263,22 @@ class _Writer:
         texts = set()
         for key in value:
             if not isinstance(key, str):
+                named = literal(shown(key)), literal(type_name(type(key)))
                 raise Unencodable(
                     self.pointer(),
-                    "the object at %s has the key %s of type %s; JSON keys are strings: use "
-                    "str(key), and mind that 1 and '1' are one key then"
-                    % (self.place(), shown(key), type_name(type(key))),
+                    "the object at %%s has the key %s of type %s; JSON keys are strings: use "
+                    "str(key), and mind that 1 and '1' are one key then" % named,
+                    "l'objet en %%s a la clé %s de type %s ; les clés de JSON sont des textes : "
+                    "utilisez str(key), 1 et '1' étant alors une même clé" % named,
                 )
             text = str.__str__(key)
             if text in texts:
                 raise Unencodable(
                     self.pointer(),
-                    "the object at %s has two keys that are both written %s; rename one"
-                    % (self.place(), shown(text)),
+                    "the object at %%s has two keys that are both written %s; rename one"
+                    % literal(shown(text)),
+                    "l'objet en %%s a deux clés qui s'écrivent toutes deux %s ; renommez-en une"
+                    % literal(shown(text)),
                 )
             texts.add(text)
         return ((str.__str__(key), member) for key, member in value.items())
@@ -347,7 +354,9 @@ class _Writer:
                 raise Unencodable(
                     self.pointer(),
                     "the text at %s holds half of a surrogate pair, which UTF-8 can't carry; "
-                    "decode bytes with errors='replace' or remove it" % self.place(),
+                    "decode bytes with errors='replace' or remove it",
+                    "le texte en %s contient une moitié de paire de substitution, que l'UTF-8 "
+                    "n'admet pas ; décodez avec errors='replace' ou retirez-la",
                 ) from None
         return encode_basestring(text)
 
@@ -368,6 +377,3 @@ class _Writer:
         return "".join(
             ["/" + str(frame.token).replace("~", "~0").replace("/", "~1") for frame in self.stack]
         )
-
-    def place(self):
-        return shortened(self.pointer()) or "the top"

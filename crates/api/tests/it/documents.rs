@@ -83,20 +83,52 @@ async fn the_documentation_is_read_in_both_languages_and_runs_nothing() {
 }
 
 #[tokio::test]
-async fn every_operation_has_its_french_sentence_on_the_page() {
+async fn every_operation_and_shape_is_on_the_page_and_every_link_leads_somewhere() {
     let app = App::new().await;
-    let sent = request(Method::GET, "", "/docs").header(header::ACCEPT_LANGUAGE, "fr");
-    let page = app.send(sent.body(Body::empty()).unwrap()).await.expect(200);
     let document: serde_json::Value = serde_json::from_str(&api::openapi_json()).unwrap();
-    for item in document["paths"].as_object().unwrap().values() {
-        for operation in item.as_object().unwrap().values() {
-            let id = operation["operationId"].as_str().unwrap();
-            let english = operation["summary"].as_str().unwrap();
-            let section = page.text().split(&format!("id=\"{id}\"")).nth(1).unwrap();
-            let section = section.split("</section>").next().unwrap();
-            assert!(!section.contains(english), "{id} is in English");
+    let operations = document["paths"].as_object().unwrap().values();
+    let operations = operations.flat_map(|item| item.as_object().unwrap().values());
+    let mut anchors: Vec<&str> =
+        operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    anchors.extend(document["components"]["schemas"].as_object().unwrap().keys().map(|key| &**key));
+    for lang in ["en", "fr"] {
+        let page = app.get("", &format!("/docs?lang={lang}")).await.expect(200);
+        for anchor in &anchors {
+            assert!(page.text().contains(&format!("id=\"{anchor}\"")), "{anchor} is not shown");
+        }
+        for link in page.text().split("href=\"").skip(1) {
+            let link = link.split('"').next().unwrap();
+            match link.strip_prefix('#') {
+                Some(anchor) => {
+                    assert!(page.text().contains(&format!("id=\"{anchor}\"")), "{link}");
+                }
+                None => {
+                    let path =
+                        if link.starts_with('?') { format!("/docs{link}") } else { link.into() };
+                    app.get("", &path).await.expect(200);
+                }
+            }
         }
     }
+}
+
+#[tokio::test]
+async fn a_reader_chooses_the_language_and_keeps_it() {
+    let app = App::new().await;
+    let french = app.get("", "/docs?lang=fr").await.expect(200);
+    assert!(french.text().contains("Portée du jeton"));
+    assert!(french.text().contains("/docs/errors/not_found?lang=fr"));
+    let problem = request(Method::GET, "", "/docs/errors/not_found?lang=fr")
+        .header(header::ACCEPT, "text/html")
+        .body(Body::empty());
+    let problem = app.send(problem.unwrap()).await.expect(200);
+    assert!(problem.text().contains("Que faire") && !problem.text().contains("What to do"));
+    let document = app.get("", "/openapi.json?lang=fr").await.expect(200);
+    assert_eq!(document.header("content-language"), "fr");
+    assert_eq!(
+        document.json()["paths"]["/functions/{id}/execute"]["post"]["summary"],
+        "Exécute une fonction. La tâche est durable dès la réponse."
+    );
 }
 
 #[tokio::test]

@@ -43,10 +43,12 @@ fn nearest(name: &str) -> Option<String> {
                 .map(move |(unit, _)| format!("{prefix}{unit}"))
         })
         .collect();
+    let plural = name.strip_suffix('s');
     let long = lower.chars().count() > 2;
     known
         .iter()
-        .find(|known| known.to_lowercase() == lower)
+        .find(|known| plural == Some(known.as_str()))
+        .or_else(|| known.iter().find(|known| known.to_lowercase() == lower))
         .or_else(|| {
             known.iter().find(|known| long && one_edit_apart(&lower, &known.to_lowercase()))
         })
@@ -120,6 +122,7 @@ mod tests {
             ("lbs", "lb"),
             ("degC°", "degC"),
             ("psii", "psi"),
+            ("mms", "mm"),
         ] {
             assert_eq!(nearest(written).as_deref(), Some(meant), "{written}");
         }

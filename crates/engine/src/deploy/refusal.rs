@@ -69,13 +69,13 @@ fn of_case(case: &Case, package: &Package) -> Vec<Fault> {
         return vec![fault(text, None)];
     }
     let differs = |difference: &Difference| {
-        let Difference { pointer, expected, got, difference } = difference;
+        let Difference { pointer, expected, got, .. } = difference;
         let (got_en, got_fr) = match got {
             Some(got) => (got.to_string(), got.to_string()),
             None => ("nothing".to_owned(), "rien".to_owned()),
         };
-        let (by_en, by_fr) = difference.map_or_else(Default::default, |by| {
-            (format!(" (difference {by:+e})"), format!(" (écart {by:+e})"))
+        let (by_en, by_fr) = difference.by().map_or_else(Default::default, |by| {
+            (format!(" (difference {by})"), format!(" (écart {by})"))
         });
         let text = Text::new(
             format!("{en}: expected {expected}, got {got_en}{by_en}"),

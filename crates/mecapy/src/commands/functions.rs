@@ -121,6 +121,9 @@ fn properties(schema: Option<&serde_json::Value>) -> Vec<Vec<String>> {
     let text = |property: &serde_json::Value, key: &str| {
         property.get(key).map_or(String::new(), |value| match value {
             serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Array(several) => {
+                several.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(" | ")
+            }
             other => other.to_string(),
         })
     };

@@ -66,11 +66,8 @@ impl Run {
         let wait = self.wait.map_or(patience, |seconds| seconds.min(patience));
         let answer = client.post(&format!("{path}?wait={wait}"), &body)?;
         let task: Task = answer.read()?;
-        if task.has_ended() {
-            return report::ended(&client, console, &task, &answer.body);
-        }
-        let path = format!("/tasks/{}", task.task_id);
         if self.wait == Some(0) {
+            // Also where an earlier result answered at once: a script reads an id.
             if console.json {
                 console.raw(&answer.body);
             } else {
@@ -78,6 +75,10 @@ impl Run {
             }
             return Ok(Exit::Done);
         }
+        if task.has_ended() {
+            return report::ended(&client, console, &task, &answer.body);
+        }
+        let path = format!("/tasks/{}", task.task_id);
         match follow::task(&client, console, &path, deadline)? {
             Some((task, body)) => report::ended(&client, console, &task, &body),
             None => {

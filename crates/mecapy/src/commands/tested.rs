@@ -34,15 +34,15 @@ pub(crate) fn say_case(console: Console, case: &TestCase) {
     }
 }
 
-/// `/stress: expected 100, got 90.5 (difference -9.5e0)`.
+/// `/stress: expected 100, got 90.5 (difference -9.5)`.
 fn differs(console: Console, difference: &Difference) -> String {
-    let Difference { pointer, expected, got, difference } = difference;
+    let Difference { pointer, expected, got, .. } = difference;
     let got =
         got.as_ref().map_or_else(|| console.t("nothing", "rien").to_owned(), ToString::to_string);
     let (wanted, found) = (console.t("expected", "attendu"), console.t("got", "obtenu"));
     let mut line = format!("{pointer}{} {wanted} {expected}, {found} {got}", console.colon());
-    if let Some(by) = difference {
-        line += &format!(" ({} {by:+e})", console.t("difference", "écart"));
+    if let Some(by) = difference.by() {
+        line += &format!(" ({} {by})", console.t("difference", "écart"));
     }
     line
 }

@@ -130,12 +130,21 @@ fn non_finite_warning(pointers: &[String]) -> Fault {
     if pointers.len() > 5 {
         list.push_str(", …");
     }
-    let count = pointers.len();
+    let (en, fr) = match pointers.len() {
+        1 => (
+            "1 number of the result is NaN or infinite".to_owned(),
+            "1 nombre du résultat est NaN ou infini".to_owned(),
+        ),
+        count => (
+            format!("{count} numbers of the result are NaN or infinite"),
+            format!("{count} nombres du résultat sont NaN ou infinis"),
+        ),
+    };
     Fault::warning(
         code::OUTPUT_NON_FINITE,
         Text::new(
-            format!("{count} number(s) of the result are NaN or infinite, at {list}; they are given as the strings \"NaN\", \"Infinity\", \"-Infinity\". Check for a division by zero"),
-            format!("{count} nombre(s) du résultat sont NaN ou infinis, à {list} ; ils sont donnés par les chaînes \"NaN\", \"Infinity\", \"-Infinity\". Cherchez une division par zéro"),
+            format!("{en}, at {list}; each is given as one of the strings \"NaN\", \"Infinity\", \"-Infinity\". Check for a division by zero"),
+            format!("{fr}, à {list} ; chacun est donné par une des chaînes \"NaN\", \"Infinity\", \"-Infinity\". Cherchez une division par zéro"),
         ),
     )
     .at_key(pointers[0].as_str())

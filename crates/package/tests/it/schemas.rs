@@ -140,9 +140,7 @@ fn non_finite_numbers_count_as_numbers_and_warn_by_themselves() {
         json!({"properties": {"a": {"type": "number", "minimum": 1}, "b": {"type": "string"}}});
     let found = warnings(&schema, r#"{"a": "NaN", "b": "Infinity"}"#, &["/a", "/b"]);
     assert_eq!(found.len(), 2);
-    assert!(
-        found[0].starts_with("/a: 2 number(s) of the result are NaN or infinite, at `/a`, `/b`")
-    );
+    assert!(found[0].starts_with("/a: 2 numbers of the result are NaN or infinite, at `/a`, `/b`"));
     assert_eq!(found[1], "/b: expected a text, found 0");
 }
 

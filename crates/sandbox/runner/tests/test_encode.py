@@ -250,6 +250,18 @@ class Refusals(unittest.TestCase):
         pointer, message = refusal({"a\ud800": 1})
         pointer.encode(), message.encode()
 
+    def test_a_refusal_reads_in_french_too(self):
+        for value, french in (
+            ({"a": {1}}, "la valeur de type set en /a ne s'écrit pas en JSON ; un ensemble"),
+            ({1}, "en sa racine ne s'écrit pas"),
+            ({"100 %s": object()}, "de type object en /100 %s ne"),
+            ({"%d": 1, 5: 1}, "l'objet en sa racine a la clé 5 de type int"),
+            ({"t": "x\ud800"}, "le texte en /t contient une moitié de paire"),
+        ):
+            with self.assertRaises(encode.Unencodable) as refused:
+                encode.encode(value, LIMIT, str)
+            self.assertIn(french, refused.exception.french)
+
     def test_cycles_are_found(self):
         value = {"a": []}
         value["a"].append(value)

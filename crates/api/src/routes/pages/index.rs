@@ -1,17 +1,14 @@
 //! `GET /`: what this is, as JSON for programs and as a page for browsers.
 
-use std::sync::Arc;
-
-use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::{docs, html};
+use super::reader::Reader;
+use super::{docs, frame};
 use crate::answer::json;
 use crate::app::App;
-use crate::context::Context;
 
 #[derive(Serialize)]
 struct Index {
@@ -25,11 +22,11 @@ struct Index {
 
 pub(crate) async fn index(
     State(app): State<App>,
-    Extension(context): Extension<Arc<Context>>,
+    Reader(lang): Reader,
     headers: HeaderMap,
 ) -> Response {
-    let mut response = if html::wanted(&headers) {
-        docs::answer(&app, context.lang)
+    let mut response = if frame::wanted(&headers) {
+        docs::answer(&app, lang)
     } else {
         let index = Index {
             name: "MecaPy",

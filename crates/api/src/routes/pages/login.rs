@@ -8,8 +8,9 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use domain::{Lang, Text};
 use engine::invitations::Shown;
+use maud::{Markup, html};
 
-use super::html;
+use super::frame::{self, say};
 use crate::app::App;
 use crate::context::Context;
 use crate::extract::Params;
@@ -24,20 +25,33 @@ pub(crate) async fn login(
     let (error, next) = (params.text("error"), params.text("next"));
     params.finish()?;
     let lang = context.lang;
-    let body = format!(
-        "<h1>MecaPy</h1>\n{}<form method=\"post\" action=\"/auth/login\">\n\
-         <input type=\"hidden\" name=\"next\" value=\"{}\">\n\
-         <p><label>{}<br><input name=\"name\" autocomplete=\"username\" required autofocus \
-         autocapitalize=\"none\" spellcheck=\"false\"></label></p>\n\
-         <p><label>{}<br><input name=\"password\" type=\"password\" \
-         autocomplete=\"current-password\" required></label></p>\n\
-         <p><button>{}</button></p>\n</form>\n",
-        explained(error.as_deref(), lang),
-        html::escape(local(next.as_deref().unwrap_or("/"))),
-        say(lang, "Name", "Nom"),
-        say(lang, "Password", "Mot de passe"),
-        say(lang, "Log in", "Se connecter"),
-    );
+    let next = next.as_deref().unwrap_or("/");
+    let body = html! {
+        main.login {
+            h1 { "MecaPy" }
+            (explained(error.as_deref(), lang))
+            form method="post" action="/auth/login" {
+                input type="hidden" name="next" value=(local(next));
+                p { label {
+                    (say(lang, "Name", "Nom"))
+                    input name="name" autocomplete="username" autocapitalize="none"
+                        spellcheck="false" required autofocus;
+                } }
+                p { label {
+                    (say(lang, "Password", "Mot de passe"))
+                    input name="password" type="password" autocomplete="current-password" required;
+                } }
+                p { button { (say(lang, "Log in", "Se connecter")) } }
+            }
+            p.hint {
+                (say(
+                    lang,
+                    "No account, or no password any more? Your company's administrator sends you a link.",
+                    "Pas de compte, ou plus de mot de passe ? L'administrateur de votre entreprise vous envoie un lien.",
+                ))
+            }
+        }
+    };
     Ok(answer(say(lang, "Log in – MecaPy", "Connexion – MecaPy"), lang, &body))
 }
 
@@ -56,7 +70,9 @@ pub(crate) async fn invitation(
         Ok(found) => found,
         Err(error) => match crate::routes::auth::opened::reason(&error) {
             Some(reason) => {
-                let body = format!("<h1>MecaPy</h1>\n{}", explained(Some(reason), lang));
+                let body = html! {
+                    main.login { h1 { "MecaPy" } (explained(Some(reason), lang)) }
+                };
                 return Ok(answer(title, lang, &body));
             }
             None => return Err(error.into()),
@@ -80,35 +96,37 @@ pub(crate) async fn invitation(
             "current-password",
         ),
     };
-    let body = format!(
-        "<h1>MecaPy</h1>\n<p>{} <strong>{}</strong></p>\n{}\
-         <form method=\"post\" action=\"/auth/accept\">\n\
-         <input type=\"hidden\" name=\"invitation\" value=\"{}\">\n\
-         <p><label>{}<br><input name=\"name\" value=\"{}\" autocomplete=\"username\" readonly>\
-         </label></p>\n\
-         <p><label>{word}<br><input name=\"password\" type=\"password\" minlength=\"12\" \
-         maxlength=\"256\" autocomplete=\"{completes}\" required autofocus></label></p>\n\
-         <p><button>{}</button></p>\n</form>\n",
-        say(lang, "You are invited to", "Vous êtes invité à rejoindre"),
-        html::escape(&waiting.company_name),
-        explained(error.as_deref(), lang),
-        html::escape(&secret),
-        say(lang, "Name", "Nom"),
-        html::escape(&waiting.invitation.name),
-        say(lang, "Accept", "Accepter"),
-    );
+    let body = html! {
+        main.login {
+            h1 { "MecaPy" }
+            p {
+                (say(lang, "You are invited to", "Vous êtes invité à rejoindre")) " "
+                strong { (waiting.company_name) }
+            }
+            (explained(error.as_deref(), lang))
+            form method="post" action="/auth/accept" {
+                input type="hidden" name="invitation" value=(secret);
+                p { label {
+                    (say(lang, "Name", "Nom"))
+                    input name="name" value=(waiting.invitation.name) autocomplete="username" readonly;
+                } }
+                p { label {
+                    (word)
+                    input name="password" type="password" minlength="12" maxlength="256"
+                        autocomplete=(completes) required autofocus;
+                } }
+                p { button { (say(lang, "Accept", "Accepter")) } }
+            }
+        }
+    };
     Ok(answer(title, lang, &body))
-}
-
-fn say(lang: Lang, en: &'static str, fr: &'static str) -> &'static str {
-    if lang == Lang::Fr { fr } else { en }
 }
 
 /// What went wrong the last time. The words are ours: what stands in the
 /// address is only looked up.
-fn explained(reason: Option<&str>, lang: Lang) -> String {
+fn explained(reason: Option<&str>, lang: Lang) -> Markup {
     let text = match reason {
-        None => return String::new(),
+        None => return Markup::default(),
         Some("credentials") => {
             Text::new("The name or the password is wrong.", "Le nom ou le mot de passe est faux.")
         }
@@ -134,12 +152,11 @@ fn explained(reason: Option<&str>, lang: Lang) -> String {
         ),
         Some(_) => Text::new("Try again.", "Réessayez."),
     };
-    format!("<p role=\"alert\"><strong>{}</strong></p>\n", html::escape(text.get(lang)))
+    html! { p role="alert" { (text.get(lang)) } }
 }
 
-fn answer(title: &str, lang: Lang, body: &str) -> Response {
-    let page = html::page(title, lang, body);
-    let mut response = html::answer(page.into(), lang);
+fn answer(title: &str, lang: Lang, body: &Markup) -> Response {
+    let mut response = frame::answer(frame::page(title, lang, body), lang);
     let headers: [(HeaderName, &'static str); 2] = [
         (
             header::CONTENT_SECURITY_POLICY,

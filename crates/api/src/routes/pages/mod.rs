@@ -1,10 +1,12 @@
-//! What people read: the description at `/`, the documentation, the pages of
-//! problems. Static text without scripts, and nothing from another server.
+//! What people read: the description at `/`, the documentation of the API,
+//! the pages of problems, the login. Pages run no script and ask no other
+//! server for anything.
 
 pub(crate) mod docs;
 pub(crate) mod errors;
-pub(crate) mod french;
-pub(crate) mod html;
+pub(crate) mod frame;
 pub(crate) mod index;
 pub(crate) mod login;
+mod markdown;
 pub(crate) mod openapi;
+mod reader;

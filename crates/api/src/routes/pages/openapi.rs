@@ -1,12 +1,18 @@
-//! `GET /openapi.json`: the OpenAPI document.
+//! `GET /openapi.json`: the OpenAPI document, in the reader's language.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::reader::Reader;
 use crate::app::App;
 
-pub(crate) async fn openapi(State(app): State<App>) -> Response {
-    let media = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, media)], app.docs.openapi.clone()).into_response()
+pub(crate) async fn openapi(State(app): State<App>, Reader(lang): Reader) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_LANGUAGE, lang.tag()),
+        (header::VARY, "Accept-Language"),
+    ]
+    .map(|(name, value)| (name, HeaderValue::from_static(value)));
+    (headers, app.docs.of(lang).openapi.clone()).into_response()
 }
