@@ -9,7 +9,9 @@ from .blocks import Block, commands
 
 COMMENT = re.compile(r"(^|\s)#\s.*$|(^|\s)#$", re.MULTILINE)
 STRING = re.compile(r"\"\"\".*?\"\"\"|f?\"[^\"\n]*\"|'[^'\n]*'", re.DOTALL)
-PROSE = re.compile(r"^(\s*-?\s*(?:title|description|changelog|source|author):).*$", re.MULTILINE)
+PROSE = re.compile(
+    r"^(\s*-?\s*(?:description|changelog|source|author):).*$|\b(title:)[^,}\n]*", re.MULTILINE
+)
 
 
 def differences(english: list[Block], french: list[Block]) -> list[str]:
@@ -36,5 +38,5 @@ def core(block: Block) -> str:
         code = "\n".join(command for command, _ in commands(code))
     code = COMMENT.sub("", code)
     if block.language in ("python", "yaml", "json", "toml"):
-        code = STRING.sub('""', PROSE.sub(r"\1", code))
+        code = STRING.sub('""', PROSE.sub(r"\1\2", code))
     return "\n".join(line.rstrip() for line in code.splitlines() if line.strip())
