@@ -15,6 +15,7 @@ VARIES = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "INSTANT"),
     (re.compile(r"\d+(?:[.,]\d+)? (?:ns|µs|ms|s|min)\b"), "DURATION"),
     (re.compile(r"\d+(?:[.,]\d+)? (?:[kM]?B|[kM]?o)\b"), "SIZE"),
+    (re.compile(r"(?<=· )(?:warm|cold|à chaud|à froid)$"), "START"),
     (re.compile(r" {2,}"), " "),
 ]
 

@@ -64,13 +64,13 @@ impl Run {
         // in the others soon.
         let patience = if console.interactive { 2 } else { 60 };
         let wait = self.wait.map_or(patience, |seconds| seconds.min(patience));
-        let answer = client.post(&format!("{path}?wait={wait}"), &body)?;
+        let only_submits = wait == 0;
+        let path = if only_submits { path } else { format!("{path}?wait={wait}") };
+        let answer = client.post(&path, &body)?;
         let task: Task = answer.read()?;
-        if task.has_ended() {
-            return report::ended(&client, console, &task, &answer.body);
-        }
-        let path = format!("/tasks/{}", task.task_id);
-        if self.wait == Some(0) {
+        // Asked first: a quick run may have ended by now, and whoever submits
+        // wants its id all the same.
+        if only_submits {
             if console.json {
                 console.raw(&answer.body);
             } else {
@@ -78,6 +78,10 @@ impl Run {
             }
             return Ok(Exit::Done);
         }
+        if task.has_ended() {
+            return report::ended(&client, console, &task, &answer.body);
+        }
+        let path = format!("/tasks/{}", task.task_id);
         match follow::task(&client, console, &path, deadline)? {
             Some((task, body)) => report::ended(&client, console, &task, &body),
             None => {
