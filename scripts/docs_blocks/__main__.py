@@ -73,8 +73,8 @@ def try_page(page: Path, program: Path) -> Told:
 
 def needs_machine(block: Block) -> bool:
     runs = block.language in kinds.SHELLS or block.language == "python"
-    wanted = runs or block.title is not None or "setup" in block.marks
-    return wanted and "not run" not in block.marks
+    wanted = runs or block.file is not None or {"setup", "then"} & block.marks.keys()
+    return bool(wanted) and "not run" not in block.marks
 
 
 def try_block(block: Block, machine: Machine | None, told: Told) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-MARKS = {"not run", "setup", "serves", "exits", "append", "inputs", "given", "raises"}
+MARKS = {"not run", "setup", "then", "into", "serves", "exits", "inputs", "given", "raises"}
 COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 TITLE = re.compile(r'\btitle="([^"]+)"')
 
@@ -27,6 +27,11 @@ class Block:
     title: str | None
     code: str
     marks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str | None:
+        """The file that the block is, or a part of."""
+        return self.marks.get("into", self.title)
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"

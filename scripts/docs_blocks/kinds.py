@@ -23,10 +23,18 @@ def calculate(inputs: dict) -> dict:
 """
 
 
-def run(block: Block, machine: Machine) -> str:
+def run(block: Block, machine: Machine | None) -> str:
     """Runs a block; says what that was: `run`, `read`, `written` or `text`."""
     if setup := block.marks.get("setup"):
         expect(machine.run(setup), 0, setup)
+    how = run_itself(block, machine)
+    if then := block.marks.get("then"):
+        expect(machine.run(then), 0, then)
+        how = "run"
+    return how
+
+
+def run_itself(block: Block, machine: Machine | None) -> str:
     if block.language == "text":
         return "text"
     if block.language in SHELLS:
@@ -37,7 +45,7 @@ def run(block: Block, machine: Machine) -> str:
         known = ", ".join(sorted({*READERS, *SHELLS, "text"}))
         raise Wrong(f"expected one of the languages {known}, found {block.language or 'none'}")
     read(block.code)
-    if block.title:
+    if block.file:
         write(block, machine)
         return "written"
     if block.language == "python":
@@ -86,9 +94,9 @@ def python(block: Block, machine: Machine) -> None:
 
 
 def write(block: Block, machine: Machine) -> None:
-    path = machine.work / block.title
+    path = machine.work / block.file
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a" if "append" in block.marks else "w", encoding="utf-8") as file:
+    with path.open("a" if "into" in block.marks else "w", encoding="utf-8") as file:
         file.write(block.code)
 
 

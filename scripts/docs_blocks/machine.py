@@ -13,6 +13,7 @@ from .blocks import Wrong
 from .shell import Shell, end_group
 
 ROOT = Path(__file__).resolve().parents[2]
+WHEELS = ROOT / "target/docs-wheels"
 SHOWN = "127.0.0.1:8000"  # the address on the pages; here it is a free port
 READY = re.compile(r"http://(127\.0\.0\.1:\d+)")
 
@@ -34,6 +35,11 @@ class Machine:
         curl.write_text(f'#!/bin/sh\nexec {shutil.which("curl")} -s --fail-with-body "$@"\n')
         curl.chmod(0o755)
         (self.work / "examples").symlink_to(ROOT / "examples")
+        self.data = folder / "home/.local/share/mecapy"
+        # Wheels are fetched once for all pages; environments are each page's own.
+        WHEELS.mkdir(parents=True, exist_ok=True)
+        (self.data / "cache").mkdir(parents=True)
+        (self.data / "cache/uv").symlink_to(WHEELS)
         self.environment = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "HOME": str(folder / "home"),
