@@ -13,6 +13,7 @@ import re
 VARIES = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "INSTANT"),
+    (re.compile(r"\b\d{8}T\d{6}Z"), "INSTANT"),
     (re.compile(r"\d+(?:[.,]\d+)? (?:ns|µs|ms|s|min)\b"), "DURATION"),
     (re.compile(r"\d+(?:[.,]\d+)? (?:[kM]?B|[kM]?o)\b"), "SIZE"),
     (re.compile(r"(?<=· )(?:warm|cold|à chaud|à froid)$"), "START"),

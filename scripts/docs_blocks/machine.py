@@ -15,6 +15,7 @@ from .shell import Shell, end_group
 ROOT = Path(__file__).resolve().parents[2]
 WHEELS = ROOT / "target/docs-wheels"
 SHOWN = "127.0.0.1:8000"  # the address on the pages; here it is a free port
+DATA = "/var/lib/mecapy"  # and the data folder of a service
 READY = re.compile(r"http://(127\.0\.0\.1:\d+)")
 
 
@@ -74,10 +75,12 @@ class Machine:
         """Types a command; addresses are those of this server, and back."""
         if self.address:
             command = command.replace(SHOWN, self.address)
+        command = command.replace(DATA, str(self.data))
         status, printed = self.shell.run(command)
         return status, self.shown(printed)
 
     def shown(self, printed: str) -> str:
+        printed = printed.replace(str(self.data), DATA)
         return printed.replace(self.address, SHOWN) if self.address else printed
 
     def close(self) -> None:

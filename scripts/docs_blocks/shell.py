@@ -10,6 +10,18 @@ from pathlib import Path
 
 from .blocks import Wrong
 
+# Root's own shell must not be able to change the machine, whatever a page says:
+# in a mount namespace of its own, these can only be read.
+KEPT = ("/boot", "/etc", "/opt", "/usr", "/var")
+GUARD = f"""
+for folder in {" ".join(KEPT)}; do
+    [ -d $folder ] || continue
+    mount --bind $folder $folder && mount -o remount,bind,ro $folder || exit 1
+done
+exec "$@"
+"""
+GUARDED = ["unshare", "--mount", "--propagation", "private", "sh", "-c", GUARD, "sh"]
+
 # Longer than any command of the documentation takes, the first installation of
 # SciPy on a slow line included.
 PATIENCE_S = 300
@@ -21,8 +33,9 @@ class Shell:
     def __init__(self, folder: Path, environment: dict[str, str], state: Path) -> None:
         self.state = state
         self.reading, writing = os.pipe()
+        bash = ["bash", "--noprofile", "--norc"]
         self.process = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            [*GUARDED, *bash] if os.geteuid() == 0 else bash,
             cwd=folder,
             env=environment | {"DOCS_STATUS": str(writing)},
             stdin=subprocess.PIPE,
