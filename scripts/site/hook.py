@@ -87,8 +87,22 @@ def on_page_markdown(markdown, page, config, files):
         here = posixpath.dirname(site_url(source, lang))
         return f'<a href="{posixpath.relpath(url, here or ".")}{anchor}">{text}</a>'
 
-    parts = FENCE.split(markdown)
-    return "".join(part if part.startswith("```") else LINK.sub(led, part) for part in parts)
+    def shown(part):
+        if part.startswith("```"):
+            return part
+        part = LINK.sub(led, part)
+        return part if lang == "en" else unbroken(part)
+
+    return "".join(map(shown, FENCE.split(markdown)))
+
+
+def unbroken(text):
+    """French signs that stand apart from their word stay on its line."""
+    prose = re.split(r"(`[^`\n]*`|<[^>]*>)", text)
+    return "".join(
+        part if part.startswith(("`", "<")) else re.sub(r"(?<=\S) (?=[?!;:»](?:\s|$))", "\u202f", part)
+        for part in prose
+    )
 
 
 def half(markdown, lang):
