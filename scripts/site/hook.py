@@ -108,7 +108,12 @@ def unbroken(text):
 def half(markdown, lang):
     """The half of an error's page that is in this language."""
     english, french = re.split(r"^(?=# )", markdown, flags=re.MULTILINE)[1:]
-    return english if lang == "en" else french
+    if lang == "en":
+        return english
+    # What the API answers is the same; the example stands in the first half.
+    example = FENCE.search(english)
+    shown = f"## Exemple\n\n{example[0]}\n\n" if example else ""
+    return french.replace("## Que faire", shown + "## Que faire", 1)
 
 
 def site_url(path, lang):
