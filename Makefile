@@ -29,6 +29,7 @@ test: tools ## Every test, on real parts
 	python3 scripts/test_runner.py
 	$(CARGO) build --release --package mecapy
 	scripts/test-examples $(MECAPY)
+	PYTHONPATH=scripts PYTHONDONTWRITEBYTECODE=1 .tools/docs/bin/python scripts/test_docs_blocks.py
 	scripts/test-docs $(MECAPY)
 
 check: tools ## Formatting, lints, documentation and checks of the repository

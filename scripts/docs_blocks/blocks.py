@@ -37,13 +37,18 @@ class Block:
         return f"{self.page}:{self.line}"
 
 
-def of(page: Path) -> list[Block]:
+def of(page: Path, text: str | None = None) -> list[Block]:
     """Every block of a page, in order."""
     found = []
     marks: dict[str, str] = {}
-    for token in MarkdownIt("commonmark").parse(page.read_text("utf-8")):
+    tokens = MarkdownIt("commonmark").parse(page.read_text("utf-8") if text is None else text)
+    for token in tokens:
         if token.type == "html_block":
             marks |= read_marks(token.content)
+        elif marks and token.type != "fence":
+            line = f":{token.map[0] + 1}" if token.map else ""
+            names = ", ".join(marks)
+            raise Wrong(f"{page}{line}: expected a block right below what is said of it ({names})")
         elif token.type == "code_block":
             raise Wrong(f"{page}:{token.map[0] + 1}: expected a fence around code, found an indent")
         elif token.type == "fence":
@@ -53,6 +58,8 @@ def of(page: Path) -> list[Block]:
             block = Block(page, line, language, title and title[1], token.content, marks)
             found.append(block)
             marks = {}
+    if marks:
+        raise Wrong(f"{page}: expected a block below {', '.join(marks)}, found the end")
     return found
 
 
@@ -62,6 +69,8 @@ def read_marks(html: str) -> dict[str, str]:
         name, _, value = comment.partition(":")
         if name.strip() in MARKS:
             marks[name.strip()] = value.strip()
+    if marks.get("not run") == "":
+        raise Wrong("expected a reason in `<!-- not run: … -->`, found none")
     return marks
 
 
