@@ -19,6 +19,8 @@ DOCS = ROOT / "docs"
 FROM_THE_ROOT = ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 LINK = re.compile(r"\[((?:[^\[\]]|\n(?!\n))*)\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```.*?^```[^\S\n]*$)", re.MULTILINE | re.DOTALL)
+# Pages of one wide table, which needs the room of the table of contents.
+WIDE = ("settings.md",)
 OTHER_HOME = {"en": "Français", "fr": "English"}
 
 
@@ -67,6 +69,8 @@ def on_page_markdown(markdown, page, config, files):
     if source.parent == DOCS / "errors":
         markdown = half(markdown, lang)
     page.meta["twins"] = twins(page, lang)
+    if page.file.src_uri in WIDE:
+        page.meta["hide"] = ["toc"]
 
     def led(match):
         text, target = match.groups()
@@ -103,6 +107,17 @@ def unbroken(text):
         part if part.startswith(("`", "<")) else re.sub(r"(?<=\S) (?=[?!;:»](?:\s|$))", "\u202f", part)
         for part in prose
     )
+
+
+def on_page_context(context, page, config, nav):
+    """Names in wide tables may break after `_`; the search has read them whole."""
+    if page.file.src_uri in WIDE:
+        page.content = re.sub(
+            r"<td><code>([\w.]+)</code></td>",
+            lambda match: "<td><code>" + re.sub("([_.])", r"\1<wbr>", match[1]) + "</code></td>",
+            page.content,
+        )
+    return context
 
 
 def half(markdown, lang):
