@@ -7,7 +7,7 @@ MECAPY := target/release/mecapy
 FUZZ ?= --seconds 120 --seed 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fuzz test-all test-cgroup2 test-defences test-load bench generate tools
+.PHONY: help build demo docs test check fuzz test-all test-cgroup2 test-defences test-load bench generate tools
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -21,11 +21,16 @@ build: tools ## The program, at target/release/mecapy
 demo: ## Install, build, start, deploy the examples, run one, serve until Ctrl-C
 	@scripts/demo
 
+docs: tools ## The documentation's site, at target/site, every link checked
+	@scripts/docs
+
 test: tools ## Every test, on real parts
 	$(CARGO) test --release --workspace
 	python3 scripts/test_runner.py
 	$(CARGO) build --release --package mecapy
 	scripts/test-examples $(MECAPY)
+	PYTHONPATH=scripts PYTHONDONTWRITEBYTECODE=1 .tools/docs/bin/python scripts/test_docs_blocks.py
+	scripts/test-docs $(MECAPY)
 
 check: tools ## Formatting, lints, documentation and checks of the repository
 	$(CARGO) fmt --check
@@ -33,6 +38,7 @@ check: tools ## Formatting, lints, documentation and checks of the repository
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --document-private-items
 	$(CARGO) xtask check
+	scripts/docs
 
 fuzz: tools ## Random bytes for every reader, two minutes each; FUZZ="--seconds 900"
 	rustfmt --check --edition 2024 fuzz/src/*.rs fuzz/targets/*.rs

@@ -5,9 +5,18 @@ use std::collections::BTreeSet;
 
 use crate::repository::Repository;
 
-/// Pages for operators and contributors, in English alone.
-const ENGLISH_ONLY: &[&str] =
-    &["benchmarks.md", "cgroup2-report.md", "defences.md", "hostile-load.md", "test-report.md"];
+/// Pages for programmers, operators and contributors, in English alone.
+const ENGLISH_ONLY: &[&str] = &[
+    "api-reference.md",
+    "benchmarks.md",
+    "cgroup2-report.md",
+    "defences.md",
+    "hostile-load.md",
+    "test-report.md",
+];
+/// The pages that list every error, and how they link to one's page.
+const INDEXES: [(&str, &str); 2] =
+    [("docs/errors.md", "errors/"), ("docs/fr/errors.md", "../errors/")];
 
 /// Every page that lacks its counterpart.
 pub(crate) fn check(repository: &Repository) -> anyhow::Result<Vec<String>> {
@@ -21,6 +30,11 @@ pub(crate) fn check(repository: &Repository) -> anyhow::Result<Vec<String>> {
         let text = repository.read(&format!("docs/errors/{page}"))?;
         if !text.starts_with(&format!("# `{code}`")) {
             faults.push(format!("docs/errors/{page}: expected a title that begins with `{code}`"));
+        }
+        for (index, folder) in INDEXES {
+            if !repository.read(index)?.contains(&format!("[`{code}`]({folder}{page})")) {
+                faults.push(format!("{index}: expected a row that links to {folder}{page}"));
+            }
         }
     }
     Ok(faults)

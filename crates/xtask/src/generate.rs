@@ -1,5 +1,6 @@
 //! Pages that are written from the program's own tables.
 
+use crate::reference;
 use crate::repository::{Repository, run};
 
 /// Writes them anew. Tests compare them, so a forgotten one is noticed.
@@ -10,5 +11,5 @@ pub(crate) fn generate(repository: &Repository) -> anyhow::Result<()> {
         let text = run(&repository.root, "target/release/mecapy", &["settings", "--lang", lang])?;
         std::fs::write(repository.root.join(page), text)?;
     }
-    Ok(())
+    reference::write(repository)
 }

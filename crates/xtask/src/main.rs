@@ -9,6 +9,7 @@ mod faults;
 mod generate;
 mod lengths;
 mod machine;
+mod reference;
 mod repository;
 
 use std::io::Write;
@@ -36,6 +37,7 @@ fn check(repository: &Repository) -> anyhow::Result<ExitCode> {
     found.extend(documents::check(repository)?);
     found.extend(faults::check(repository)?);
     found.extend(machine::check(repository)?);
+    found.extend(reference::check(repository)?);
     let mut out = std::io::stderr().lock();
     for fault in &found {
         writeln!(out, "{fault}")?;

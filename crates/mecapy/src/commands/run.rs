@@ -64,10 +64,13 @@ impl Run {
         // in the others soon.
         let patience = if console.interactive { 2 } else { 60 };
         let wait = self.wait.map_or(patience, |seconds| seconds.min(patience));
-        let answer = client.post(&format!("{path}?wait={wait}"), &body)?;
+        let only_submits = wait == 0;
+        let path = if only_submits { path } else { format!("{path}?wait={wait}") };
+        let answer = client.post(&path, &body)?;
         let task: Task = answer.read()?;
-        if self.wait == Some(0) {
-            // Also where an earlier result answered at once: a script reads an id.
+        // Asked first: a quick run may have ended by now, and whoever submits
+        // wants its id all the same.
+        if only_submits {
             if console.json {
                 console.raw(&answer.body);
             } else {
