@@ -2,21 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use domain::Network;
 use serde::{Deserialize, Serialize};
 
 /// Public addresses, and what the operator allows besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
     /// Networks of the operator's own, such as `10.20.0.0/16`.
-    pub allowed: Vec<IpNet>,
+    pub allowed: Vec<Network>,
 }
 
 impl Reach {
     /// Whether the address may be called.
     #[must_use]
     pub fn covers(&self, address: IpAddr) -> bool {
-        is_public(address) || self.allowed.iter().any(|net| net.contains(&address.to_canonical()))
+        is_public(address) || self.allowed.iter().any(|network| network.contains(address))
     }
 }
 

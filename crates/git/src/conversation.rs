@@ -1,154 +1,131 @@
 //! What is said to a Git server, in version 2 of the protocol: see
 //! `gitprotocol-v2` and `gitprotocol-http` of Git's documentation.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufRead;
 
-use gix_hash::ObjectId;
-use gix_packetline::blocking_io::{StreamingPeekableIter, encode};
-use gix_packetline::{Channel, PacketLineRef};
+use crate::http::{Answer, Remote};
+use crate::object::Id;
+use crate::packet::Packets;
+use crate::{Error, Limits};
 
-use crate::Error;
-use crate::http::Remote;
-
-/// How much may be said before the pack begins; names of references included.
-const WORDS_BYTES: u64 = 16 << 20;
-/// The digits of a commit.
-const DIGITS: usize = 40;
-
-type Lines<R> = StreamingPeekableIter<R>;
+/// How much may be said of capabilities and references.
+const WORDS_BYTES: u64 = 4 << 20;
 
 /// Finds the object that `reference` names, the default branch where absent.
-pub(crate) fn find(remote: &mut Remote, reference: Option<&str>) -> Result<ObjectId, Error> {
+pub(crate) fn find(remote: &mut Remote, reference: Option<&str>) -> Result<Id, Error> {
+    let named = match reference {
+        Some(name) => wanted(name)?,
+        None => Wanted::References(vec!["HEAD".to_owned()]),
+    };
     greet(remote)?;
-    match reference {
-        Some(name) if is_commit(name) => Ok(id(remote, name.as_bytes())?),
-        Some(name) if !is_reference(name) => Err(Error::Reference(name.to_owned())),
-        name => look_up(remote, name),
+    match named {
+        Wanted::Object(id) => Ok(id),
+        Wanted::References(names) => look_up(remote, reference.unwrap_or("HEAD"), &names),
     }
 }
 
 /// The pack that holds the object with everything below it and no history.
 pub(crate) fn fetch(
     remote: &Remote,
-    object: ObjectId,
-    read: impl FnOnce(&mut dyn BufRead) -> Result<(), Error>,
-) -> Result<(), Error> {
+    object: Id,
+    limits: &Limits,
+) -> Result<impl BufRead + use<>, Error> {
     let want = format!("want {object}\n");
     let body = command("fetch", &["no-progress\n", "ofs-delta\n", "deepen 1\n", &want, "done\n"]);
-    let mut lines = lines(BufReader::new(remote.command(&body)?));
+    let mut packets = Packets::new(remote.command(&body, limits.sent_bytes)?);
     loop {
-        match next(remote, &mut lines)? {
-            None => return Err(remote.not_git("no pack")),
-            Some(line) if line.trim_ascii_end() == b"packfile" => break,
-            Some(_) => {}
+        match packets.next() {
+            Ok(None) => return Err(Error::NotGit("it sends no pack".to_owned())),
+            Ok(Some(crate::packet::Packet::Data(line))) if line.trim_ascii_end() == b"packfile" => {
+                return Ok(packets.pack());
+            }
+            Ok(Some(_)) => {}
+            Err(Error::Said(words)) if words.contains("not our ref") => {
+                return Err(Error::NoReference(object.to_string()));
+            }
+            Err(error) => return Err(error),
         }
     }
-    let mut said = Vec::new();
-    let told = |is_error: bool, text: &[u8]| {
-        if is_error {
-            said.extend_from_slice(text);
-        }
-        std::ops::ControlFlow::Continue(())
-    };
-    let done = read(&mut lines.as_read_with_sidebands(told));
-    if said.is_empty() { done } else { Err(remote.not_git(&String::from_utf8_lossy(&said))) }
 }
 
-/// Makes sure that the server speaks version 2 with SHA-1.
+/// Makes sure that the server speaks version 2, with SHA-1.
 fn greet(remote: &mut Remote) -> Result<(), Error> {
-    let answer = remote.greet()?;
-    let mut lines = lines(answer.take(WORDS_BYTES));
-    let mut first = next(remote, &mut lines)?;
+    let mut packets = Packets::new(remote.greet(WORDS_BYTES)?);
+    let mut first = packets.line()?.map(<[u8]>::to_vec);
     if first.as_deref().is_some_and(|line| line.starts_with(b"# service=")) {
-        lines.reset();
-        first = next(remote, &mut lines)?;
+        // The flush behind it, and what it announced.
+        packets.line()?;
+        first = packets.line()?.map(<[u8]>::to_vec);
     }
-    match first {
-        Some(line) if line.trim_ascii_end() == b"version 2" => {}
-        Some(_) => return Err(remote.not_git("it doesn't speak version 2 of the protocol")),
-        None => return Err(remote.not_git("an empty answer")),
+    if first.as_deref() != Some(b"version 2") {
+        return Err(Error::NotGit("it doesn't speak version 2 of the protocol".to_owned()));
     }
-    while let Some(line) = next(remote, &mut lines)? {
-        if let Some(format) = line.trim_ascii_end().strip_prefix(b"object-format=")
+    while let Some(line) = packets.line()? {
+        if let Some(format) = line.strip_prefix(b"object-format=")
             && format != b"sha1"
         {
-            return Err(remote.not_git("its objects are not named by SHA-1"));
+            return Err(Error::Sha256);
         }
     }
     Ok(())
 }
 
-fn look_up(remote: &Remote, name: Option<&str>) -> Result<ObjectId, Error> {
-    let full = match name {
-        None => vec!["HEAD".to_owned()],
-        Some(name) if name.starts_with("refs/") => vec![name.to_owned()],
-        Some(name) => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
-    };
+/// What the name of a branch, tag or commit can stand for.
+enum Wanted {
+    Object(Id),
+    References(Vec<String>),
+}
+
+fn wanted(name: &str) -> Result<Wanted, Error> {
+    if let Some(id) = Id::of_digits(name.as_bytes()) {
+        return Ok(Wanted::Object(id));
+    }
+    if !is_reference(name) {
+        return Err(Error::Reference(name.chars().take(200).collect()));
+    }
+    Ok(Wanted::References(match name {
+        "HEAD" => vec![name.to_owned()],
+        name if name.starts_with("refs/") => vec![name.to_owned()],
+        name => vec![format!("refs/heads/{name}"), format!("refs/tags/{name}")],
+    }))
+}
+
+fn look_up(remote: &Remote, name: &str, full: &[String]) -> Result<Id, Error> {
     let prefixes: Vec<_> = full.iter().map(|name| format!("ref-prefix {name}\n")).collect();
     let mut arguments = vec!["peel\n"];
     arguments.extend(prefixes.iter().map(String::as_str));
     let body = command("ls-refs", &arguments);
-    let mut lines = lines(remote.command(&body)?.take(WORDS_BYTES));
-    let mut found: Vec<ObjectId> = Vec::new();
-    while let Some(line) = next(remote, &mut lines)? {
-        let mut words = line.trim_ascii_end().split(|byte| *byte == b' ');
+    let mut packets: Packets<Answer> = Packets::new(remote.command(&body, WORDS_BYTES)?);
+    let mut found: Vec<Id> = Vec::new();
+    while let Some(line) = packets.line()? {
+        let mut words = line.split(|byte| *byte == b' ');
         let (Some(object), Some(named)) = (words.next(), words.next()) else { continue };
         if full.iter().any(|name| name.as_bytes() == named) {
             // What an annotated tag is of.
             let peeled = words.find_map(|word| word.strip_prefix(b"peeled:"));
-            found.push(id(remote, peeled.unwrap_or(object))?);
+            let id = Id::of_digits(peeled.unwrap_or(object));
+            found.push(id.ok_or_else(|| Error::NotGit("it names odd objects".to_owned()))?);
         }
     }
     match found[..] {
         [one] => Ok(one),
         [one, other] if one == other => Ok(one),
-        [] => Err(Error::NoReference(name.unwrap_or("HEAD").to_owned())),
-        _ => Err(Error::Ambiguous(name.unwrap_or("HEAD").to_owned())),
+        [] => Err(Error::NoReference(name.to_owned())),
+        _ => Err(Error::Ambiguous(name.to_owned())),
     }
 }
 
+/// A command with its arguments, in packet lines.
 fn command(name: &str, arguments: &[&str]) -> Vec<u8> {
-    let mut body = Vec::new();
-    let mut write = || {
-        encode::data_to_write(format!("command={name}\n").as_bytes(), &mut body)?;
-        encode::data_to_write(b"object-format=sha1\n", &mut body)?;
-        encode::delim_to_write(&mut body)?;
-        for argument in arguments {
-            encode::data_to_write(argument.as_bytes(), &mut body)?;
-        }
-        encode::flush_to_write(&mut body)
-    };
-    write().expect("a line of a few bytes fits into a packet, and memory takes it");
-    body
-}
-
-fn lines<R: Read>(answer: R) -> Lines<R> {
-    let mut lines = StreamingPeekableIter::new(answer, &[PacketLineRef::Flush], false);
-    lines.fail_on_err_lines(true);
-    lines
-}
-
-/// The next line; none at the end of the answer.
-fn next<R: Read>(remote: &Remote, lines: &mut Lines<R>) -> Result<Option<Vec<u8>>, Error> {
-    loop {
-        let line = match lines.read_line() {
-            None => return Ok(None),
-            Some(Ok(Ok(line))) => line,
-            Some(Ok(Err(error))) => return Err(remote.not_git(&error.to_string())),
-            Some(Err(error)) => return Err(remote.not_git(&error.to_string())),
-        };
-        if let PacketLineRef::Data(bytes) = line {
-            return Ok(Some(bytes.to_vec()));
-        }
+    let line = |text: &str| format!("{:04x}{text}", text.len() + 4);
+    let mut body = line(&format!("command={name}\n"));
+    body += &line("object-format=sha1\n");
+    body += "0001";
+    for argument in arguments {
+        body += &line(argument);
     }
-}
-
-fn id(remote: &Remote, hex: &[u8]) -> Result<ObjectId, Error> {
-    ObjectId::from_hex(hex).map_err(|_| remote.not_git("an object with an odd name"))
-}
-
-fn is_commit(name: &str) -> bool {
-    name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    body += "0000";
+    body.into_bytes()
 }
 
 /// Whether a branch or tag can have this name (`git check-ref-format`).
@@ -163,4 +140,26 @@ fn is_reference(name: &str) -> bool {
         && !name.starts_with(['/', '-', '.'])
         && !name.ends_with(['/', '.'])
         && name != "@"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_written_in_packet_lines() {
+        let body = command("ls-refs", &["peel\n"]);
+        let text = "0014command=ls-refs\n0017object-format=sha1\n00010009peel\n0000";
+        assert_eq!(String::from_utf8(body).unwrap(), text);
+    }
+
+    #[test]
+    fn only_names_that_a_reference_can_have_are_asked_for() {
+        for name in ["main", "v1.2.3", "feature/bolts", "refs/heads/main", "été"] {
+            assert!(is_reference(name), "{name}");
+        }
+        for name in ["", "a b", "a\nb", "a..b", "-x", "a~1", "a^", "a:b", "@", "@{1}", "/a", "a/"] {
+            assert!(!is_reference(name), "{name}");
+        }
+    }
 }

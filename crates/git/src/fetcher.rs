@@ -6,22 +6,23 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::Command;
+use tokio::process::{ChildStdout, Command};
 
 use crate::child::{ARGUMENT, Answer, Order};
-use crate::{Error, File, Limits, Reach, Request, Snapshot};
+use crate::http::host_of;
+use crate::{Error, Limits, Reach, Request};
 
 /// The longest first line of an answer: the paths of all files.
 const LINE_BYTES: u64 = 16 << 20;
 /// What the process may take beyond the time that the network has.
-const SLACK: Duration = Duration::from_secs(30);
+const SLACK: Duration = Duration::from_secs(10);
 
 /// What a [`Fetcher`] is built from.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The program that calls [`crate::child_main`] for [`ARGUMENT`].
     pub program: PathBuf,
-    /// Where packs are kept while they are read.
+    /// Where objects lie while they are read; it must be there.
     pub folder: PathBuf,
     /// Which addresses are called.
     pub reach: Reach,
@@ -30,6 +31,15 @@ pub struct Settings {
     pub authorities: Option<String>,
     /// The bounds of each fetch.
     pub limits: Limits,
+}
+
+/// The files of a folder at a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The 40 digits of the commit.
+    pub commit: String,
+    /// Path below the folder, `/` between the names, and bytes of each file.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 /// Fetches repositories, each in a process of its own.
@@ -43,10 +53,14 @@ impl Fetcher {
         Self(settings)
     }
 
-    /// The files that a request asks for.
+    /// The files that a request asks for. Who drops the future ends the
+    /// process.
+    ///
+    /// # Errors
+    /// Why there are none; nothing of it tells the caller's token.
     pub async fn fetch(&self, request: Request) -> Result<Snapshot, Error> {
-        let wall = self.0.limits.wall;
-        match tokio::time::timeout(wall + SLACK, self.in_child(request)).await {
+        host_of(&request.url)?;
+        match tokio::time::timeout(self.0.limits.wall + SLACK, self.in_child(request)).await {
             Ok(Ok(Answered::Whole(snapshot))) => Ok(snapshot),
             Ok(Ok(Answered::Failed(error))) => Err(error),
             // Its limits ended it, whatever it was given to read.
@@ -54,23 +68,17 @@ impl Fetcher {
                 Err(Error::Broken("it takes too much memory or time to read".to_owned()))
             }
             Ok(Err(error)) => Err(Error::Here(error.to_string())),
-            Err(_) => Err(Error::TooSlow(wall.as_secs())),
+            Err(_) => Err(Error::TooSlow),
         }
     }
 
     async fn in_child(&self, request: Request) -> io::Result<Answered> {
-        let scratch = tempfile::tempdir_in(&self.0.folder)?;
-        let order = Order {
-            request,
-            limits: self.0.limits.clone(),
-            reach: self.0.reach.clone(),
-            authorities: self.0.authorities.clone(),
-            folder: scratch.path().to_owned(),
-        };
-        let mut child = Command::new(&self.0.program)
+        let Settings { program, folder, reach, authorities, limits } = self.0.clone();
+        let order = Order { request, limits, reach, authorities, folder };
+        let mut child = Command::new(program)
             .arg(ARGUMENT)
             .env_clear()
-            .current_dir(scratch.path())
+            .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -93,12 +101,9 @@ enum Answered {
     Died,
 }
 
-/// The answer of a process that may have gone mad: each length is checked
-/// before it is believed.
-async fn read(
-    mut out: BufReader<tokio::process::ChildStdout>,
-    limits: &Limits,
-) -> io::Result<Answered> {
+/// The answer of a process that may be in a stranger's hands: each length is
+/// checked before it is believed.
+async fn read(mut out: BufReader<ChildStdout>, limits: &Limits) -> io::Result<Answered> {
     let mut line = Vec::new();
     (&mut out).take(LINE_BYTES).read_until(b'\n', &mut line).await?;
     let (commit, told) = match serde_json::from_slice(&line) {
@@ -111,12 +116,12 @@ async fn read(
     for (path, bytes) in told {
         let Some(rest) = left.checked_sub(bytes) else { return Ok(Answered::Died) };
         left = rest;
-        let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+        let mut content = Vec::new();
         (&mut out).take(bytes).read_to_end(&mut content).await?;
         if content.len() as u64 != bytes {
             return Ok(Answered::Died);
         }
-        files.push(File { path, content });
+        files.push((path, content));
     }
     Ok(Answered::Whole(Snapshot { commit, files }))
 }

@@ -1,24 +1,28 @@
 //! Requests to a repository's server: https, to addresses that may be called.
 
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ureq::config::Config;
-use ureq::http::Uri;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
-use ureq::tls::{RootCerts, TlsConfig, parse_pem};
+use ureq::http::{Response, Uri};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, BodyReader};
 
 use crate::address::Reach;
+use crate::error::Bound;
+use crate::packet::shown;
 use crate::{Error, Login};
 
-/// Redirects that are followed, each to an address that is checked anew.
+/// Redirects that are followed, each to an address that is judged anew.
 const REDIRECTS: usize = 3;
-/// The longest part of an answer that is shown.
-const SHOWN: usize = 200;
+/// What a server is asked first, behind the repository's address.
+const GREETING: &str = "/info/refs?service=git-upload-pack";
 
 /// A repository's address, and who asks there.
 #[derive(Debug)]
@@ -30,17 +34,19 @@ pub(crate) struct Remote {
     host: String,
     login: Option<Login>,
     deadline: Instant,
-    wall: Duration,
 }
+
+/// What a server answers, bounded.
+pub(crate) type Answer = BufReader<Counted>;
 
 impl Remote {
     /// Nothing is asked yet. `authorities` are certificates in PEM that are
-    /// trusted besides the usual ones.
+    /// trusted instead of the usual ones.
     pub(crate) fn new(
         url: &str,
         login: Option<Login>,
         reach: Reach,
-        authorities: Option<&[u8]>,
+        authorities: Option<&str>,
         wall: Duration,
     ) -> Result<Self, Error> {
         let host = host_of(url)?;
@@ -51,7 +57,6 @@ impl Remote {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
-            .timeout_global(Some(wall))
             .user_agent(concat!("git/2.40.0 (MecaPy ", env!("CARGO_PKG_VERSION"), ")"))
             .tls_config(TlsConfig::builder().root_certs(roots(authorities)?).build())
             .build();
@@ -63,93 +68,82 @@ impl Remote {
             host,
             login,
             deadline: Instant::now() + wall,
-            wall,
         })
     }
 
-    /// The host as it was named.
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
-
     /// What the repository's server says of itself. Follows redirects, and
-    /// goes on where they lead.
-    pub(crate) fn greet(&mut self) -> Result<impl Read + use<>, Error> {
-        const SUFFIX: &str = "/info/refs?service=git-upload-pack";
+    /// stays where they lead.
+    pub(crate) fn greet(&mut self, limit_bytes: u64) -> Result<Answer, Error> {
         for _ in 0..=REDIRECTS {
-            let request = self
-                .agent
-                .get(format!("{}{SUFFIX}", self.base))
-                .config()
-                .timeout_global(Some(self.left()?))
-                .build()
-                .header("Git-Protocol", "version=2");
-            let request = match self.authorization() {
-                Some(value) => request.header(AUTHORIZATION, value),
-                None => request,
-            };
+            let mut request = self.agent.get(format!("{}{GREETING}", self.base));
+            if let Some(authorization) = self.authorization() {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+            let request = request.header("Git-Protocol", "version=2");
+            let request = request.config().timeout_global(Some(self.left()?)).build();
             let response = request.call().map_err(|error| self.failed(&error))?;
             if !response.status().is_redirection() {
-                return self.body(response);
+                return self.answer(response, limit_bytes);
             }
-            let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let target = target.and_then(|target| target.strip_suffix(SUFFIX));
-            let base = target.ok_or_else(|| self.not_git("a redirect to another page"))?;
-            let base = match base.strip_prefix('/') {
-                Some(path) => format!("{}/{path}", origin(&self.base)),
-                None => base.to_owned(),
-            };
-            host_of(&base)?;
-            if origin(&base) != origin(&self.base) {
-                // The token is for the server that the caller named.
-                self.login = None;
-            }
-            self.base = base;
+            self.follow(&response)?;
         }
-        Err(self.not_git("too many redirects"))
+        Err(Error::NotGit("it redirects without end".to_owned()))
     }
 
-    /// One command of the protocol.
-    pub(crate) fn command(&self, body: &[u8]) -> Result<impl Read + use<>, Error> {
-        let request = self
-            .agent
-            .post(format!("{}/git-upload-pack", self.base))
-            .config()
-            .timeout_global(Some(self.left()?))
-            .build()
+    fn follow(&mut self, response: &Response<Body>) -> Result<(), Error> {
+        let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
+        let target = target.and_then(|target| target.strip_suffix(GREETING));
+        let elsewhere = || Error::NotGit("it redirects to what is no repository".to_owned());
+        let base = match target.ok_or_else(elsewhere)? {
+            path if path.starts_with('/') && !path.starts_with("//") => {
+                format!("{}{path}", origin(&self.base))
+            }
+            base => base.to_owned(),
+        };
+        self.host = host_of(&base)?;
+        if origin(&base) != origin(&self.base) {
+            // The token is for the server that the caller named.
+            self.login = None;
+        }
+        self.base = base;
+        Ok(())
+    }
+
+    /// The answer to one command of the protocol.
+    pub(crate) fn command(&self, body: &[u8], limit_bytes: u64) -> Result<Answer, Error> {
+        let mut request = self.agent.post(format!("{}/git-upload-pack", self.base));
+        if let Some(authorization) = self.authorization() {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request
             .header("Git-Protocol", "version=2")
             .header(CONTENT_TYPE, "application/x-git-upload-pack-request");
-        let request = match self.authorization() {
-            Some(value) => request.header(AUTHORIZATION, value),
-            None => request,
-        };
+        let request = request.config().timeout_global(Some(self.left()?)).build();
         let response = request.send(body).map_err(|error| self.failed(&error))?;
-        self.body(response)
+        self.answer(response, limit_bytes)
     }
 
     /// What remains of the time.
     fn left(&self) -> Result<Duration, Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(Error::TooSlow(self.wall.as_secs())) } else { Ok(left) }
+        if left.is_zero() { Err(Error::TooSlow) } else { Ok(left) }
     }
 
     fn authorization(&self) -> Option<String> {
-        let login = self.login.as_ref()?;
-        Some(ureq_basic(&login.user, &login.secret))
+        let pair = self.login.as_ref()?.pair();
+        Some(format!("Basic {}", BASE64_STANDARD.encode(pair)))
     }
 
-    fn body(&self, response: ureq::http::Response<Body>) -> Result<impl Read + use<>, Error> {
+    fn answer(&self, response: Response<Body>, limit_bytes: u64) -> Result<Answer, Error> {
         match response.status().as_u16() {
-            200 => Ok(response.into_body().into_reader()),
+            200 => {
+                let inner = response.into_body().into_with_config().limit(u64::MAX).reader();
+                Ok(BufReader::new(Counted { inner, left: limit_bytes, limit_bytes }))
+            }
             401 | 403 => Err(Error::Unauthorized(self.host.clone())),
             404 | 410 => Err(Error::NoRepository(self.host.clone())),
-            other => Err(self.not_git(&format!("HTTP status {other}"))),
+            other => Err(Error::NotGit(format!("it answers with the HTTP status {other}"))),
         }
-    }
-
-    pub(crate) fn not_git(&self, detail: &str) -> Error {
-        let detail = detail.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
-        Error::NotGit { host: self.host.clone(), detail }
     }
 
     fn failed(&self, error: &ureq::Error) -> Error {
@@ -158,9 +152,29 @@ impl Remote {
             return Error::Address { host: self.host.clone(), address };
         }
         match error {
-            ureq::Error::Timeout(_) => Error::TooSlow(self.wall.as_secs()),
-            other => Error::Unreachable { host: self.host.clone(), detail: other.to_string() },
+            ureq::Error::Timeout(_) => Error::TooSlow,
+            other => {
+                let detail = shown(other.to_string().as_bytes());
+                Error::Unreachable(format!("{}: {detail}", self.host))
+            }
         }
+    }
+}
+
+/// Ends an answer that is longer than it may be.
+pub(crate) struct Counted {
+    inner: BodyReader<'static>,
+    left: u64,
+    limit_bytes: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        let left = self.left.checked_sub(read as u64);
+        let over = || Error::TooLarge { bound: Bound::Sent, limit: self.limit_bytes };
+        self.left = left.ok_or_else(|| io::Error::other(over()))?;
+        Ok(read)
     }
 }
 
@@ -191,29 +205,37 @@ impl Resolver for Guard {
     }
 }
 
-fn roots(authorities: Option<&[u8]>) -> Result<RootCerts, Error> {
+fn roots(authorities: Option<&str>) -> Result<RootCerts, Error> {
     let Some(pem) = authorities else { return Ok(RootCerts::WebPki) };
     let mut certificates = Vec::new();
-    for item in parse_pem(pem) {
+    for item in parse_pem(pem.as_bytes()) {
         match item {
-            Ok(ureq::tls::PemItem::Certificate(found)) => certificates.push(found),
+            Ok(PemItem::Certificate(found)) => certificates.push(found),
             Ok(_) => {}
-            Err(error) => return Err(Error::Here(format!("the certificates can't be read: {error}"))),
+            Err(error) => {
+                return Err(Error::Here(format!("the certificates can't be read: {error}")));
+            }
         }
     }
     Ok(RootCerts::Specific(Arc::new(certificates)))
 }
 
 /// The host of an https URL that names a repository and nothing else.
-fn host_of(url: &str) -> Result<String, Error> {
-    let invalid = || Error::Url(url.chars().take(SHOWN).collect());
+pub(crate) fn host_of(url: &str) -> Result<String, Error> {
+    // Whoever pasted a password shall not find it in an answer or a log.
+    let shown = || match url.split_once('@') {
+        Some((_, rest)) => format!("…@{}", shown(rest.as_bytes())),
+        None => shown(url.as_bytes()),
+    };
+    let invalid = || Error::Url(shown());
     let uri: Uri = url.parse().map_err(|_| invalid())?;
     let authority = uri.authority().ok_or_else(invalid)?;
     let plain = uri.scheme_str() == Some("https")
         && !authority.as_str().contains('@')
         && !authority.host().is_empty()
-        && uri.query().is_none()
-        && uri.path().len() > 1;
+        && !url.contains(['?', '#', '\\'])
+        && uri.path().len() > 1
+        && url.len() <= 2000;
     plain.then(|| authority.host().to_owned()).ok_or_else(invalid)
 }
 
@@ -221,4 +243,49 @@ fn host_of(url: &str) -> Result<String, Error> {
 fn origin(url: &str) -> &str {
     let after = url.find("://").map_or(0, |at| at + 3);
     url[after..].find('/').map_or(url, |at| &url[..after + at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_addresses_of_a_repository_are_taken() {
+        for (url, host) in [
+            ("https://example.com/f.git", "example.com"),
+            ("https://example.com:8443/team/f", "example.com"),
+            ("https://[::1]:8443/f", "[::1]"),
+        ] {
+            assert_eq!(host_of(url).as_deref(), Ok(host), "{url}");
+        }
+        for url in [
+            "http://example.com/f.git",
+            "git://example.com/f.git",
+            "ssh://git@example.com/f.git",
+            "git@example.com:f.git",
+            "file:///etc/passwd",
+            "/srv/f.git",
+            "https://example.com",
+            "https://example.com/",
+            "https://example.com/f?x=1",
+            "https://example.com/f#x",
+            "https:///f",
+            "--upload-pack=x",
+            "",
+        ] {
+            assert!(matches!(host_of(url), Err(Error::Url(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_told() {
+        let error = host_of("https://ada:s3cret@example.com/f.git").unwrap_err();
+        assert_eq!(error, Error::Url("…@example.com/f.git".to_owned()));
+    }
+
+    #[test]
+    fn another_port_is_another_origin() {
+        assert_eq!(origin("https://a.com/x/y"), "https://a.com");
+        assert_ne!(origin("https://a.com/x"), origin("https://a.com:444/x"));
+    }
 }

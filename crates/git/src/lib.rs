@@ -14,16 +14,20 @@
 mod address;
 mod child;
 mod conversation;
+mod delta;
 mod error;
+mod fault;
 mod fetcher;
 mod http;
+mod object;
 mod pack;
+mod packet;
 mod request;
+mod scratch;
 mod tree;
 
 pub use address::{Reach, is_public};
 pub use child::{ARGUMENT, child_main};
-pub use error::Error;
-pub use fetcher::{Fetcher, Settings};
+pub use error::{Bound, Error, Special};
+pub use fetcher::{Fetcher, Settings, Snapshot};
 pub use request::{Limits, Login, Request};
-pub use tree::{File, Snapshot};

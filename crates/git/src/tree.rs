@@ -1,67 +1,58 @@
 //! The files below a folder of a commit.
 
-use gix_hash::{Kind as Hash, ObjectId};
-use gix_object::tree::EntryKind;
-use gix_object::{CommitRef, Kind, TagRef, TreeRefIter};
+use std::collections::HashSet;
 
-use crate::error::Special;
+use crate::error::{Bound, Special};
+use crate::object::{Id, Kind, entries, target_of_tag, tree_of_commit};
 use crate::pack::Objects;
+use crate::scratch::Place;
 use crate::{Error, Limits};
 
-/// How deep folders and tags may be nested.
-const DEEPEST: usize = 64;
+/// Tags of tags that are followed.
+const TAGS: usize = 8;
 /// How a file begins that Git LFS keeps elsewhere.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
+/// Refused entries beyond this many add nothing for whoever reads them.
+const MOST_REFUSED: usize = 100;
 
-/// The files of a folder at a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The 40 digits of the commit.
-    pub commit: String,
-    /// The files, in the repository's order.
-    pub files: Vec<File>,
+/// What was found below a folder, each file where it lies.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(crate) commit: Id,
+    pub(crate) files: Vec<(String, Place)>,
 }
 
-/// A file of a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    /// Its path below the folder, `/` between the names.
-    pub path: String,
-    /// Its bytes.
-    pub content: Vec<u8>,
-}
-
-/// Takes the files below `path` of what `object` names: a commit, or a tag of
+/// Lists the files below `path` of what `object` names: a commit, or a tag of
 /// one.
-pub(crate) fn snapshot(
+pub(crate) fn list(
     objects: &mut Objects,
-    object: ObjectId,
-    path: Option<&str>,
+    object: Id,
+    path: &str,
     limits: &Limits,
-) -> Result<Snapshot, Error> {
+) -> Result<Listing, Error> {
     let (commit, root) = commit(objects, object)?;
-    let mut walk = Walk { objects, limits, entries: 0, bytes: 0, files: Vec::new() };
-    let folder = walk.folder(root, path.unwrap_or_default())?;
+    let mut walk =
+        Walk { objects, limits, entries: 0, bytes: 0, files: Vec::new(), refused: Vec::new() };
+    let folder = walk.folder(root, path)?;
     walk.collect(folder, "", 0)?;
-    Ok(Snapshot { commit: commit.to_string(), files: walk.files })
+    match walk.refused {
+        refused if refused.is_empty() => Ok(Listing { commit, files: walk.files }),
+        refused => Err(Error::Entries(refused)),
+    }
 }
 
 /// The commit that an object names, and its tree.
-fn commit(objects: &mut Objects, mut object: ObjectId) -> Result<(ObjectId, ObjectId), Error> {
-    let broken = |error: gix_error::Error| Error::Broken(error.to_string());
-    for _ in 0..DEEPEST {
-        let (kind, bytes) = objects.get(object)?;
+fn commit(objects: &mut Objects, mut object: Id) -> Result<(Id, Id), Error> {
+    for _ in 0..TAGS {
+        let (kind, place) = objects.find(object)?;
+        let no_commit = || Error::Broken(format!("{object} is no commit"));
         match kind {
             Kind::Commit => {
-                let read = CommitRef::from_bytes(&bytes, Hash::Sha1).map_err(broken)?;
-                return Ok((object, read.tree()));
+                let tree = tree_of_commit(&objects.read(place)?).ok_or_else(no_commit)?;
+                return Ok((object, tree));
             }
-            Kind::Tag => {
-                object = TagRef::from_bytes(&bytes, Hash::Sha1).map_err(broken)?.target();
-            }
-            Kind::Tree | Kind::Blob => {
-                return Err(Error::Broken(format!("{object} is no commit")));
-            }
+            Kind::Tag => object = target_of_tag(&objects.read(place)?).ok_or_else(no_commit)?,
+            Kind::Tree | Kind::Blob => return Err(no_commit()),
         }
     }
     Err(Error::Broken("tags of tags without end".to_owned()))
@@ -72,82 +63,130 @@ struct Walk<'a> {
     limits: &'a Limits,
     entries: u64,
     bytes: u64,
-    files: Vec<File>,
+    files: Vec<(String, Place)>,
+    refused: Vec<(String, Special)>,
 }
 
-struct Entry {
-    name: String,
-    kind: EntryKind,
-    id: ObjectId,
+/// What an entry of a folder is.
+enum What {
+    Folder,
+    File,
+    Refused(Special),
 }
 
 impl Walk<'_> {
     /// The tree at `path`, which leads through folders only.
-    fn folder(&mut self, root: ObjectId, path: &str) -> Result<ObjectId, Error> {
+    fn folder(&mut self, root: Id, path: &str) -> Result<Id, Error> {
         let mut tree = root;
-        for name in path.split('/').filter(|name| !name.is_empty() && *name != ".") {
-            if name == ".." || name.contains('\0') {
-                return Err(Error::Path(path.to_owned()));
-            }
-            let entries = self.entries(tree)?;
-            let found = entries.into_iter().find(|entry| entry.name == name);
-            tree = found
-                .filter(|entry| entry.kind == EntryKind::Tree)
-                .ok_or_else(|| Error::NoFolder(path.to_owned()))?
-                .id;
+        let mut walked = String::new();
+        for name in names(path)? {
+            walked.push_str(name);
+            let found = self.entries(tree)?.into_iter().find(|(found, ..)| found == name.as_bytes());
+            tree = match found {
+                Some((_, What::Folder, id)) => id,
+                Some((_, What::Refused(what), _)) => {
+                    return Err(Error::Entries(vec![(walked, what)]));
+                }
+                Some((_, What::File, _)) | None => return Err(Error::NoFolder(path.to_owned())),
+            };
+            walked.push('/');
         }
         Ok(tree)
     }
 
-    fn collect(&mut self, tree: ObjectId, folder: &str, depth: usize) -> Result<(), Error> {
-        if depth > DEEPEST {
-            return Err(Error::Broken("folders without end".to_owned()));
-        }
-        for Entry { name, kind, id } in self.entries(tree)? {
-            let path = format!("{folder}{name}");
-            let special = |what| Err(Error::Entry { path: path.clone(), what });
-            match kind {
-                EntryKind::Tree => self.collect(id, &format!("{path}/"), depth + 1)?,
-                EntryKind::Link => return special(Special::Link),
-                EntryKind::Commit => return special(Special::Submodule),
-                EntryKind::Blob | EntryKind::BlobExecutable => {
-                    let (_, content) = self.objects.get(id)?;
-                    if content.starts_with(LFS) {
-                        return special(Special::Lfs);
-                    }
-                    self.bytes += content.len() as u64;
-                    if self.bytes > self.limits.files_bytes {
-                        return Err(Error::TooLarge { limit_bytes: self.limits.files_bytes });
-                    }
-                    self.files.push(File { path, content });
-                }
+    fn collect(&mut self, tree: Id, folder: &str, depth: u64) -> Result<(), Error> {
+        Bound::Depth.check(depth, self.limits.depth)?;
+        let mut seen = HashSet::new();
+        for (name, what, id) in self.entries(tree)? {
+            self.entries += 1;
+            Bound::Entries.check(self.entries, self.limits.entries)?;
+            let path = format!("{folder}{}", String::from_utf8_lossy(&name));
+            let what = if is_name(&name) { what } else { What::Refused(Special::Name) };
+            let what = if seen.insert(name) { what } else { What::Refused(Special::Twice) };
+            match what {
+                What::Folder => self.collect(id, &format!("{path}/"), depth + 1)?,
+                What::File => self.file(path, id)?,
+                What::Refused(what) => self.refuse(path, what),
             }
         }
         Ok(())
     }
 
-    fn entries(&mut self, tree: ObjectId) -> Result<Vec<Entry>, Error> {
-        let (kind, bytes) = self.objects.get(tree)?;
+    fn file(&mut self, path: String, id: Id) -> Result<(), Error> {
+        let (kind, place) = self.objects.find(id)?;
+        if kind != Kind::Blob {
+            return Err(Error::Broken(format!("{id} is no file")));
+        }
+        self.bytes += place.bytes;
+        Bound::Files.check(self.bytes, self.limits.files_bytes)?;
+        let head = Place { bytes: place.bytes.min(LFS.len() as u64), ..place };
+        if self.objects.read(head)? == LFS {
+            self.refuse(path, Special::Lfs);
+        } else {
+            self.files.push((path, place));
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, path: String, what: Special) {
+        if self.refused.len() < MOST_REFUSED {
+            self.refused.push((path, what));
+        }
+    }
+
+    fn entries(&mut self, tree: Id) -> Result<Vec<(Vec<u8>, What, Id)>, Error> {
+        let (kind, place) = self.objects.find(tree)?;
         if kind != Kind::Tree {
             return Err(Error::Broken(format!("{tree} is no folder")));
         }
-        let mut entries = Vec::new();
-        for entry in TreeRefIter::from_bytes(&bytes, Hash::Sha1) {
-            let entry = entry.map_err(|error| Error::Broken(error.to_string()))?;
-            self.entries += 1;
-            if self.entries > self.limits.entries {
-                return Err(Error::TooMany(self.limits.entries));
-            }
-            let name = std::str::from_utf8(entry.filename)
-                .ok()
-                .filter(|name| !matches!(*name, "" | "." | "..") && !name.contains(['/', '\0']))
-                .ok_or_else(|| Error::Broken("a file has an odd name".to_owned()))?;
-            entries.push(Entry {
-                name: name.to_owned(),
-                kind: entry.mode.kind(),
-                id: entry.oid.to_owned(),
-            });
+        Bound::Object.check(place.bytes, self.limits.object_bytes)?;
+        let bytes = self.objects.read(place)?;
+        let broken = || Error::Broken(format!("folder {tree} can't be read"));
+        let entry = |entry: Option<crate::object::Entry<'_>>| {
+            let entry = entry.ok_or_else(broken)?;
+            let what = match entry.mode & 0o170_000 {
+                0o040_000 => What::Folder,
+                0o100_000 => What::File,
+                0o120_000 => What::Refused(Special::Link),
+                0o160_000 => What::Refused(Special::Submodule),
+                _ => return Err(broken()),
+            };
+            Ok((entry.name.to_vec(), what, entry.id))
+        };
+        entries(&bytes).map(entry).collect()
+    }
+}
+
+/// The names of a path inside a repository.
+pub(crate) fn names(path: &str) -> Result<Vec<&str>, Error> {
+    let names: Vec<&str> =
+        path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
+    let is_path = !path.starts_with('/')
+        && path.len() <= 4096
+        && !path.contains(['\\', '\0'])
+        && names.iter().all(|name| is_name(name.as_bytes()));
+    if is_path { Ok(names) } else { Err(Error::Path(path.chars().take(200).collect())) }
+}
+
+/// Whether an entry can have this name. Git makes none with `.git`, under
+/// which other programs would look for what they then run.
+fn is_name(name: &[u8]) -> bool {
+    let is_text = std::str::from_utf8(name).is_ok();
+    let is_plain = !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/');
+    is_text && is_plain && !name.eq_ignore_ascii_case(b".git")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_into_the_repository_only() {
+        assert_eq!(names("").unwrap(), [""; 0]);
+        assert_eq!(names("functions/bolt/").unwrap(), ["functions", "bolt"]);
+        assert_eq!(names("./a//b").unwrap(), ["a", "b"]);
+        for path in ["..", "a/../b", "/etc", "a\\b", "a\0", ".git", "a/.GIT/b"] {
+            assert_eq!(names(path), Err(Error::Path(path.to_owned())));
         }
-        Ok(entries)
     }
 }

@@ -47,7 +47,7 @@ pub struct Settings {
     /// Origins whose pages may call the API.
     pub cors_allow_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<api::Network>,
+    pub trusted_proxies: Vec<domain::Network>,
     /// Requests that a user, a token or an address may make.
     pub rates: api::Rates,
     /// How long sessions of browsers last.
