@@ -29,7 +29,12 @@ impl Error {
             Self::TooLarge { bound, limit } => ("/git_url", too_large(*bound, *limit)),
             _ => ("/git_url", self.of_server()),
         };
-        vec![Fault::error(self.code(), text).at_key(key)]
+        let code = match self.code() {
+            // What every other field of a body is refused with.
+            "invalid_body" => "body_value",
+            code => code,
+        };
+        vec![Fault::error(code, text).at_key(key)]
     }
 
     /// The word for this kind of failure, as the API and its pages use it.
@@ -133,8 +138,8 @@ fn of_entry(path: &str, what: Special) -> Fault {
             "un pointeur Git LFS, et le fichier qu'il désigne n'est pas suivi ; validez le fichier lui-même, ou envoyez l'archive",
         ),
         Special::Name => (
-            "a name that is refused (`..`, `.git`, a `/`, or no UTF-8); rename it",
-            "un nom refusé (`..`, `.git`, un `/`, ou hors UTF-8) ; renommez-le",
+            "a name that is refused (`..`, `.git`, a `/`, no UTF-8, or longer than 255 bytes); rename it",
+            "un nom refusé (`..`, `.git`, un `/`, hors UTF-8, ou de plus de 255 octets) ; renommez-le",
         ),
         Special::Twice => (
             "a second entry of the same name; check the repository with `git fsck`",

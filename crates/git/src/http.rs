@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use ureq::config::Config;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use ureq::http::{Response, Uri};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, BodyReader};
@@ -207,17 +207,25 @@ impl Resolver for Guard {
 
 fn roots(authorities: Option<&str>) -> Result<RootCerts, Error> {
     let Some(pem) = authorities else { return Ok(RootCerts::WebPki) };
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem.as_bytes()) {
-        match item {
-            Ok(PemItem::Certificate(found)) => certificates.push(found),
-            Ok(_) => {}
-            Err(error) => {
-                return Err(Error::Here(format!("the certificates can't be read: {error}")));
-            }
-        }
-    }
-    Ok(RootCerts::Specific(Arc::new(certificates)))
+    let found = parsed(pem).map_err(Error::Here)?;
+    Ok(RootCerts::Specific(Arc::new(found)))
+}
+
+/// How many certificates a text in PEM holds.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn certificates(pem: &str) -> Result<usize, String> {
+    parsed(pem).map(|found| found.len())
+}
+
+fn parsed(pem: &str) -> Result<Vec<Certificate<'static>>, String> {
+    let items = parse_pem(pem.as_bytes()).filter_map(|item| match item {
+        Ok(PemItem::Certificate(found)) => Some(Ok(found)),
+        Ok(_) => None,
+        Err(error) => Some(Err(format!("the certificates can't be read: {error}"))),
+    });
+    items.collect()
 }
 
 /// The host of an https URL that names a repository and nothing else.

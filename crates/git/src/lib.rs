@@ -30,4 +30,5 @@ pub use address::{Reach, is_public};
 pub use child::{ARGUMENT, child_main};
 pub use error::{Bound, Error, Special};
 pub use fetcher::{Fetcher, Settings, Snapshot};
+pub use http::certificates;
 pub use request::{Limits, Login, Request};

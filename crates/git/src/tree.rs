@@ -12,6 +12,8 @@ use crate::{Error, Limits};
 const TAGS: usize = 8;
 /// How a file begins that Git LFS keeps elsewhere.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
+/// The longest name, in bytes, that file systems take.
+const LONGEST_NAME: usize = 255;
 /// Refused entries beyond this many add nothing for whoever reads them.
 const MOST_REFUSED: usize = 100;
 
@@ -173,7 +175,7 @@ pub(crate) fn names(path: &str) -> Result<Vec<&str>, Error> {
 fn is_name(name: &[u8]) -> bool {
     let is_text = std::str::from_utf8(name).is_ok();
     let is_plain = !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/');
-    is_text && is_plain && !name.eq_ignore_ascii_case(b".git")
+    is_text && is_plain && name.len() <= LONGEST_NAME && !name.eq_ignore_ascii_case(b".git")
 }
 
 #[cfg(test)]
