@@ -155,8 +155,7 @@ impl Engine {
     /// An engine over its ports.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, broker, builder, clock, limits, policy, sessions, git } =
-            parts;
+        let Parts { store, blobs, broker, builder, clock, limits, policy, sessions, git } = parts;
         Self(Arc::new(Inner {
             store,
             blobs,

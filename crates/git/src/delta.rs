@@ -4,7 +4,11 @@ use crate::Error;
 use crate::error::Bound;
 
 /// What `delta` makes of `base`, `limit_bytes` at most.
-pub(crate) fn apply(base: &[u8], mut delta: &[u8], limit_bytes: u64) -> Result<Vec<u8>, Error> {
+pub(crate) fn apply<'a>(
+    base: &'a [u8],
+    mut delta: &'a [u8],
+    limit_bytes: u64,
+) -> Result<Vec<u8>, Error> {
     let broken = || Error::Broken("a change to an object can't be applied".to_owned());
     let from = size(&mut delta).ok_or_else(broken)?;
     let to = size(&mut delta).ok_or_else(broken)?;
@@ -47,8 +51,9 @@ fn piece<'a>(base: &'a [u8], delta: &mut &'a [u8]) -> Option<&'a [u8]> {
     }
     let mut number = |bits: std::ops::Range<u32>| {
         let first = bits.start;
-        bits.filter(|bit| word >> bit & 1 == 1)
-            .try_fold(0, |number, bit| Some(number | usize::from(take(delta)?) << (8 * (bit - first))))
+        bits.filter(|bit| word >> bit & 1 == 1).try_fold(0, |number, bit| {
+            Some(number | usize::from(take(delta)?) << (8 * (bit - first)))
+        })
     };
     let (from, bytes) = (number(0..4)?, number(4..7)?);
     let bytes = if bytes == 0 { 0x1_0000 } else { bytes };

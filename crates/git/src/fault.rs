@@ -13,19 +13,42 @@ impl Error {
             return entries.iter().map(|(path, what)| of_entry(path, *what)).collect();
         }
         let (key, text) = match self {
-            Self::Reference(_) | Self::NoReference(_) | Self::Ambiguous(_) => ("/ref", self.of_ref()),
-            Self::Path(path) => ("/path", Text::new(
-                format!("expected the path of a folder inside the repository, such as functions/bolt, found {path:?}"),
-                format!("attendu : le chemin d'un dossier du dépôt, par exemple fonctions/boulon ; reçu : {path:?}"),
-            )),
-            Self::NoFolder(path) => ("/path", Text::new(
-                format!("the repository has no folder {path:?} at that commit; its name is written as in the repository, upper and lower case included"),
-                format!("le dépôt n'a pas de dossier {path:?} à ce commit ; son nom s'écrit comme dans le dépôt, majuscules comprises"),
-            )),
-            Self::Unauthorized(host) => ("/git_token", Text::new(
-                format!("{host} doesn't let this caller read the repository; send a `git_token` that may read it"),
-                format!("{host} ne laisse pas lire ce dépôt ; envoyez un `git_token` qui en a le droit"),
-            )),
+            Self::Reference(_) | Self::NoReference(_) | Self::Ambiguous(_) => {
+                ("/ref", self.of_ref())
+            }
+            Self::Path(path) => (
+                "/path",
+                Text::new(
+                    format!(
+                        "expected the path of a folder inside the repository, such as functions/bolt, found {path:?}"
+                    ),
+                    format!(
+                        "attendu : le chemin d'un dossier du dépôt, par exemple fonctions/boulon ; reçu : {path:?}"
+                    ),
+                ),
+            ),
+            Self::NoFolder(path) => (
+                "/path",
+                Text::new(
+                    format!(
+                        "the repository has no folder {path:?} at that commit; its name is written as in the repository, upper and lower case included"
+                    ),
+                    format!(
+                        "le dépôt n'a pas de dossier {path:?} à ce commit ; son nom s'écrit comme dans le dépôt, majuscules comprises"
+                    ),
+                ),
+            ),
+            Self::Unauthorized(host) => (
+                "/git_token",
+                Text::new(
+                    format!(
+                        "{host} doesn't let this caller read the repository; send a `git_token` that may read it"
+                    ),
+                    format!(
+                        "{host} ne laisse pas lire ce dépôt ; envoyez un `git_token` qui en a le droit"
+                    ),
+                ),
+            ),
             Self::TooLarge { bound, limit } => ("/git_url", too_large(*bound, *limit)),
             _ => ("/git_url", self.of_server()),
         };
@@ -60,18 +83,30 @@ impl Error {
     fn of_ref(&self) -> Text {
         match self {
             Self::NoReference(name) => Text::new(
-                format!("the repository has no branch, tag or commit {name:?}; a commit is named by all of its 40 digits"),
-                format!("le dépôt n'a ni branche, ni étiquette, ni commit {name:?} ; un commit se donne par ses 40 chiffres"),
+                format!(
+                    "the repository has no branch, tag or commit {name:?}; a commit is named by all of its 40 digits"
+                ),
+                format!(
+                    "le dépôt n'a ni branche, ni étiquette, ni commit {name:?} ; un commit se donne par ses 40 chiffres"
+                ),
             ),
             Self::Ambiguous(name) => Text::new(
-                format!("{name:?} is a branch and a tag; say refs/heads/{name} or refs/tags/{name}"),
-                format!("{name:?} est une branche et une étiquette ; écrivez refs/heads/{name} ou refs/tags/{name}"),
+                format!(
+                    "{name:?} is a branch and a tag; say refs/heads/{name} or refs/tags/{name}"
+                ),
+                format!(
+                    "{name:?} est une branche et une étiquette ; écrivez refs/heads/{name} ou refs/tags/{name}"
+                ),
             ),
             other => {
                 let name = if let Self::Reference(name) = other { name.as_str() } else { "" };
                 Text::new(
-                    format!("expected a branch, a tag or the 40 digits of a commit, found {name:?}"),
-                    format!("attendu : une branche, une étiquette ou les 40 chiffres d'un commit ; reçu : {name:?}"),
+                    format!(
+                        "expected a branch, a tag or the 40 digits of a commit, found {name:?}"
+                    ),
+                    format!(
+                        "attendu : une branche, une étiquette ou les 40 chiffres d'un commit ; reçu : {name:?}"
+                    ),
                 )
             }
         }
@@ -80,28 +115,50 @@ impl Error {
     fn of_server(&self) -> Text {
         match self {
             Self::Url(url) => Text::new(
-                format!("expected the https address of a repository, such as https://host/team/functions.git, without user or password; found {url:?}"),
-                format!("attendu : l'adresse https d'un dépôt, par exemple https://hote/equipe/fonctions.git, sans utilisateur ni mot de passe ; reçu : {url:?}"),
+                format!(
+                    "expected the https address of a repository, such as https://host/team/functions.git, without user or password; found {url:?}"
+                ),
+                format!(
+                    "attendu : l'adresse https d'un dépôt, par exemple https://hote/equipe/fonctions.git, sans utilisateur ni mot de passe ; reçu : {url:?}"
+                ),
             ),
             Self::Address { host, address } => Text::new(
-                format!("{host} has the address {address}, which is not one of the public internet; the operator can allow its network with MECAPY_ALLOWED_NETWORKS"),
-                format!("{host} a l'adresse {address}, qui n'est pas sur l'internet public ; l'exploitant peut autoriser son réseau avec MECAPY_ALLOWED_NETWORKS"),
+                format!(
+                    "{host} has the address {address}, which is not one of the public internet; the operator can allow its network with MECAPY_ALLOWED_NETWORKS"
+                ),
+                format!(
+                    "{host} a l'adresse {address}, qui n'est pas sur l'internet public ; l'exploitant peut autoriser son réseau avec MECAPY_ALLOWED_NETWORKS"
+                ),
             ),
             Self::Unreachable(detail) => Text::new(
-                format!("the server can't be reached ({detail}); check the address, try again, or send the archive"),
-                format!("le serveur est injoignable ({detail}) ; vérifiez l'adresse, réessayez, ou envoyez l'archive"),
+                format!(
+                    "the server can't be reached ({detail}); check the address, try again, or send the archive"
+                ),
+                format!(
+                    "le serveur est injoignable ({detail}) ; vérifiez l'adresse, réessayez, ou envoyez l'archive"
+                ),
             ),
             Self::NoRepository(host) => Text::new(
-                format!("{host} has no such repository, or none that may be read without a `git_token`"),
+                format!(
+                    "{host} has no such repository, or none that may be read without a `git_token`"
+                ),
                 format!("{host} n'a pas ce dépôt, ou aucun qui se lise sans `git_token`"),
             ),
             Self::NotGit(detail) => Text::new(
-                format!("expected a Git server of version 2.18 or later ({detail}); is it the address that `git clone` takes?"),
-                format!("attendu : un serveur Git, version 2.18 ou plus ({detail}) ; est-ce l'adresse que prend `git clone` ?"),
+                format!(
+                    "expected a Git server of version 2.18 or later ({detail}); is it the address that `git clone` takes?"
+                ),
+                format!(
+                    "attendu : un serveur Git, version 2.18 ou plus ({detail}) ; est-ce l'adresse que prend `git clone` ?"
+                ),
             ),
             Self::Said(words) => Text::new(
-                format!("the Git server refused: {words:?}; ask whoever runs it, or send the archive"),
-                format!("le serveur Git a refusé : {words:?} ; adressez-vous à qui l'exploite, ou envoyez l'archive"),
+                format!(
+                    "the Git server refused: {words:?}; ask whoever runs it, or send the archive"
+                ),
+                format!(
+                    "le serveur Git a refusé : {words:?} ; adressez-vous à qui l'exploite, ou envoyez l'archive"
+                ),
             ),
             Self::Sha256 => Text::new(
                 "the repository names its objects by SHA-256, which is not read here; send the archive",
@@ -112,8 +169,12 @@ impl Error {
                 "le dépôt n'a pas pu être lu en une minute ; réessayez, ou envoyez l'archive",
             ),
             Self::Broken(detail) => Text::new(
-                format!("what the server sent can't be read as a repository ({detail}); check it with `git fsck`, or send the archive"),
-                format!("ce que le serveur a envoyé n'est pas un dépôt lisible ({detail}) ; vérifiez-le avec `git fsck`, ou envoyez l'archive"),
+                format!(
+                    "what the server sent can't be read as a repository ({detail}); check it with `git fsck`, or send the archive"
+                ),
+                format!(
+                    "ce que le serveur a envoyé n'est pas un dépôt lisible ({detail}) ; vérifiez-le avec `git fsck`, ou envoyez l'archive"
+                ),
             ),
             _ => Text::new(
                 "the platform failed while it fetched the repository; try again, and tell the operator if it fails again",
@@ -158,12 +219,20 @@ fn too_large(bound: Bound, limit: u64) -> Text {
     let mib = limit >> 20;
     let (en, fr) = match bound {
         Bound::Sent => (
-            format!("the server sent more than {mib} MiB; the whole repository is sent, not the folder alone"),
-            format!("le serveur a envoyé plus de {mib} Mio ; tout le dépôt est envoyé, pas le dossier seul"),
+            format!(
+                "the server sent more than {mib} MiB; the whole repository is sent, not the folder alone"
+            ),
+            format!(
+                "le serveur a envoyé plus de {mib} Mio ; tout le dépôt est envoyé, pas le dossier seul"
+            ),
         ),
         Bound::Unpacked => (
-            format!("the repository is larger than {mib} MiB at that commit; all of it is sent, not the folder alone"),
-            format!("le dépôt dépasse {mib} Mio à ce commit ; il est envoyé en entier, pas le dossier seul"),
+            format!(
+                "the repository is larger than {mib} MiB at that commit; all of it is sent, not the folder alone"
+            ),
+            format!(
+                "le dépôt dépasse {mib} Mio à ce commit ; il est envoyé en entier, pas le dossier seul"
+            ),
         ),
         Bound::Object => (
             format!("a file that is written as changes to another is larger than {mib} MiB"),
@@ -182,8 +251,12 @@ fn too_large(bound: Bound, limit: u64) -> Text {
             format!("les fichiers du dossier dépassent {mib} Mio"),
         ),
         Bound::Entries => (
-            format!("there are more than {limit} files and folders below the folder; name a smaller one with `path`"),
-            format!("il y a plus de {limit} fichiers et dossiers sous le dossier ; indiquez-en un plus petit avec `path`"),
+            format!(
+                "there are more than {limit} files and folders below the folder; name a smaller one with `path`"
+            ),
+            format!(
+                "il y a plus de {limit} fichiers et dossiers sous le dossier ; indiquez-en un plus petit avec `path`"
+            ),
         ),
         Bound::Depth => (
             format!("folders are nested more than {limit} deep"),

@@ -167,7 +167,8 @@ impl<R: BufRead> Receiving<'_, R> {
             let taken = self.inflate.total_in() - before.0;
             let made = self.inflate.total_out() - before.1;
             self.source.consume(usize::try_from(taken).unwrap_or(usize::MAX));
-            left = left.checked_sub(made).ok_or_else(|| broken("an object is longer than it says"))?;
+            left =
+                left.checked_sub(made).ok_or_else(|| broken("an object is longer than it says"))?;
             let made = &out[..usize::try_from(made).unwrap_or(usize::MAX)];
             seen(made);
             self.objects.scratch.append(made)?;
@@ -207,10 +208,7 @@ impl<R: BufRead> Receiving<'_, R> {
                 let mut naming = Naming::begin(kind, content.len() as u64);
                 naming.add(&content);
                 let id = naming.end()?;
-                let place = Place {
-                    at: self.objects.scratch.end(),
-                    bytes: content.len() as u64,
-                };
+                let place = Place { at: self.objects.scratch.end(), bytes: content.len() as u64 };
                 self.objects.scratch.append(&content)?;
                 self.objects.found.entry(id).or_insert((kind, place));
                 made.push((at, id, chain + 1));

@@ -83,7 +83,8 @@ impl Walk<'_> {
         let mut walked = String::new();
         for name in names(path)? {
             walked.push_str(name);
-            let found = self.entries(tree)?.into_iter().find(|(found, ..)| found == name.as_bytes());
+            let found =
+                self.entries(tree)?.into_iter().find(|(found, ..)| found == name.as_bytes());
             tree = match found {
                 Some((_, What::Folder, id)) => id,
                 Some((_, What::Refused(what), _)) => {

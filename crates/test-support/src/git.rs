@@ -77,7 +77,8 @@ impl GitServer {
         self.folder.path().join("authority.pem")
     }
 
-    /// What it was asked so far: method, path and headers of each request.
+    /// What it was asked so far: method, path and headers of each request,
+    /// their names in lower case.
     #[must_use]
     pub fn asked(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
@@ -174,13 +175,15 @@ fn certify(folder: &Path) -> anyhow::Result<()> {
         folder.join("names"),
         "subjectAltName=IP:127.0.0.1,IP:127.0.0.2,DNS:localhost\nbasicConstraints=CA:FALSE\n",
     )?;
-    let run = |words: &str| {
-        ran(Command::new("openssl").current_dir(folder).args(words.split(' ')))
-    };
+    let run = |words: &str| ran(Command::new("openssl").current_dir(folder).args(words.split(' ')));
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    run(&format!("req -x509 {key} -keyout authority.key -out authority.pem -days 2 -subj /CN=tests"))?;
+    run(&format!(
+        "req -x509 {key} -keyout authority.key -out authority.pem -days 2 -subj /CN=tests"
+    ))?;
     run(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server"))?;
-    run("x509 -req -in server.csr -CA authority.pem -CAkey authority.key -days 2 -extfile names -out server.pem")?;
+    run(
+        "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -days 2 -extfile names -out server.pem",
+    )?;
     Ok(())
 }
 

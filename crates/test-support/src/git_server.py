@@ -31,7 +31,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def serve(self, body):
         path, _, query = self.path.partition("?")
-        told = {"method": self.command, "path": self.path, "headers": dict(self.headers)}
+        told = {"method": self.command, "path": self.path, "headers": {}}
+        for name, value in self.headers.items():
+            told["headers"][name.lower()] = value
         with open(SETTINGS["log"], "a", encoding="utf-8") as log:
             log.write(json.dumps(told) + "\n")
         for rule in SETTINGS["rules"]:

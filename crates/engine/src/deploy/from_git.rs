@@ -40,13 +40,17 @@ impl Default for Turns {
 impl Turns {
     /// The company's own turn first, so that one that asks for many leaves
     /// the others' places free.
-    async fn take(&self, company: CompanyId) -> Result<[OwnedSemaphorePermit; 2], Error> {
+    async fn take(
+        &self,
+        company: CompanyId,
+        patience: Duration,
+    ) -> Result<[OwnedSemaphorePermit; 2], Error> {
         let own = self.companies.get_with(company, || Arc::new(Semaphore::new(OF_A_COMPANY)));
         let turn = async {
             let own = own.acquire_owned().await.ok()?;
             Some([own, self.all.clone().acquire_owned().await.ok()?])
         };
-        let turn = tokio::time::timeout(PATIENCE, turn).await;
+        let turn = tokio::time::timeout(patience, turn).await;
         turn.ok().flatten().ok_or(Error::FetchesBusy { retry_after: RETRY_AFTER })
     }
 }
@@ -64,7 +68,7 @@ impl Engine {
         }
         let (url, path) = (request.url.clone(), request.path.clone());
         let reference = request.reference.clone();
-        let turn = self.fetching.take(who.company).await?;
+        let turn = self.fetching.take(who.company, PATIENCE).await?;
         let git::Snapshot { commit, files } = self.git.fetch(request).await?;
         let packed = tokio::task::spawn_blocking(move || package::zip(&files)).await;
         let archive = packed
@@ -73,5 +77,28 @@ impl Engine {
         drop(turn);
         let source = Source { url, reference, commit, path };
         self.accept_archive(who, archive.into(), Some(source)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_company_has_two_turns_and_all_together_four() {
+        let turns = Turns::default();
+        let [one, other, third] = [(); 3].map(|()| CompanyId::new());
+        let mut taken = Vec::new();
+        let now = Duration::ZERO;
+        for company in [one, one, other, other] {
+            taken.push(turns.take(company, PATIENCE).await.unwrap());
+        }
+        for company in [one, third] {
+            let refused = turns.take(company, now).await;
+            assert!(matches!(refused, Err(Error::FetchesBusy { .. })), "{refused:?}");
+        }
+        taken.pop();
+        assert!(turns.take(one, now).await.is_err(), "its own turns are taken");
+        assert!(turns.take(third, now).await.is_ok());
     }
 }
