@@ -18,6 +18,9 @@ mod delta;
 mod error;
 mod fault;
 mod fetcher;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod object;
 mod pack;

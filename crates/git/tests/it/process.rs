@@ -26,7 +26,7 @@ fn of(process: &Path, file: &str) -> String {
 
 #[tokio::test]
 async fn it_has_no_environment_no_rights_and_little_of_everything_and_ends_with_who_asked() {
-    let silent = json!([{ "path": "/f.git/info/refs", "more": base64(b"0"), "pause_s": 0.1 }]);
+    let silent = json!([{ "path": "/f.git/info/refs", "more": base64(b"1"), "pause_s": 0.5 }]);
     let mut world = World::with_rules(&silent);
     world.limits.wall = Duration::from_secs(60);
     let fetcher = world.fetcher();

@@ -196,6 +196,46 @@ fn nothing_of_this_machine_is_fetched_from_unless_the_operator_allows_it() {
 }
 
 #[test]
+fn a_fetch_ends_with_its_server_however_that_ends() {
+    let silent = json!([{ "path": "/f.git/info/refs", "more": "MQ==", "pause_s": 0.5 }]);
+    let git = GitServer::with_rules(&silent).unwrap();
+    let authority = git.authority().display().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        [("MECAPY_ALLOWED_NETWORKS", "127.0.0.1"), ("MECAPY_GIT_CA_FILE", authority.as_str())];
+    let server = super::start(&folder.path().join("data"), &settings);
+    let (client, url) = (server.client(), git.url("f.git"));
+    let body = json!({ "git_url": url }).to_string().into_bytes();
+    let headers = [("Content-Type", "application/json")];
+    let asking = std::thread::spawn(move || {
+        client.try_send(Method::POST, "/functions", &headers, body).is_err()
+    });
+    while git.asked().is_empty() {
+        std::thread::yield_now();
+    }
+    let parent = server.pid().to_string();
+    let child = fetching(&parent).expect("it fetches");
+    server.kill().unwrap();
+    assert!(asking.join().unwrap());
+    let begun = std::time::Instant::now();
+    while child.join("exe").exists() {
+        assert!(begun.elapsed().as_secs() < 20, "it goes on");
+        std::thread::yield_now();
+    }
+}
+
+/// The process that fetches for this one.
+fn fetching(parent: &str) -> Option<std::path::PathBuf> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes.map(|entry| entry.path()).find(|process| {
+        let words = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+        words.ends_with(b"git-fetch\0")
+            && status.lines().any(|line| line.split_once(":\t") == Some(("PPid", parent)))
+    })
+}
+
+#[test]
 fn the_command_line_deploys_from_a_repository_with_a_token_from_standard_input() {
     let (running, git, _) = with_repository();
     let home = tempfile::tempdir().unwrap();
