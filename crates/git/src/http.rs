@@ -57,6 +57,7 @@ impl Remote {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
+            // What doesn't call itself Git is shown a page by some servers.
             .user_agent(concat!("git/2.40.0 (MecaPy ", env!("CARGO_PKG_VERSION"), ")"))
             .tls_config(TlsConfig::builder().root_certs(roots(authorities)?).build())
             .build();

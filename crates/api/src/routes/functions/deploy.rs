@@ -77,7 +77,7 @@ pub(crate) struct Form {
     responses(
         (status = 202, description = "Accepted; `Location` tells its stages", body = DeploymentBody),
         (status = 201, description = "Deployed within `wait`", body = DeploymentBody),
-        (status = 422, description = "Refused within `wait`, with every fault"),
+        (status = 422, description = "Refused within `wait`, with every fault; or the repository could not be fetched"),
     ),
 )]
 pub(crate) async fn deploy(

@@ -9,7 +9,7 @@ const SUMMARIES: &[(&str, &str)] = &[
     ("listFunctions", "Les fonctions de l'entreprise, les plus récentes d'abord."),
     (
         "deployFunction",
-        "Déploie une archive : vérifiée, construite, testée, publiée comme version. Le même contenu deux fois est la même version.",
+        "Déploie une archive, ou un dossier d'un dépôt Git : vérifié, construit, testé, publié comme version. Le même contenu deux fois est la même version.",
     ),
     ("getFunction", "Une fonction : ses schémas, limites, environnement et description."),
     (
