@@ -8,8 +8,8 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use domain::DeploymentId;
 use domain::limits::LONGEST_WAIT;
+use domain::{DeploymentId, Text};
 use engine::git;
 use engine::store::deployments::Status;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::answer::{json, located};
 use crate::app::App;
 use crate::context::Context;
 use crate::extract::body::Bounds;
-use crate::extract::json::unsupported;
+use crate::extract::json::{Fields, unsupported};
 use crate::extract::upload::{Upload, media_type};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::idempotency::{Answer, Once};
@@ -152,8 +152,7 @@ async fn sent(app: &App, request: Request) -> Result<(Bytes, Sent), Problem> {
         }
         _ => {
             return Err(unsupported(
-                "multipart/form-data (field `archive`), application/zip, or application/json \
-                 with `git_url`",
+                "multipart/form-data (field `archive`), application/zip, application/json (`git_url`)",
             ));
         }
     };
@@ -173,7 +172,7 @@ fn repository(body: JsonBody) -> Result<(Bytes, Sent), Problem> {
     // An empty field of a form is one that was left out.
     let mut optional = |name| fields.optional(name, text).filter(|text: &String| !text.is_empty());
     let (reference, path) = (optional("ref"), optional("path"));
-    let token = optional("git_token");
+    let token = token(&mut fields);
     fields.finish()?;
     let wanted = git::Request {
         url: url.unwrap_or_default(),
@@ -182,4 +181,18 @@ fn repository(body: JsonBody) -> Result<(Bytes, Sent), Problem> {
         login: token.as_deref().map(git::Login::of_token),
     };
     Ok((body.bytes().clone(), Sent::Repository(wanted)))
+}
+
+/// The token for the repository, which no fault shows.
+fn token(fields: &mut Fields<'_>) -> Option<String> {
+    let sent = fields.raw("git_token")?;
+    let read = serde_json::from_slice::<Option<String>>(&sent);
+    if read.is_err() {
+        let message = Text::new(
+            "expected a text; what came is not shown, it may hold a token",
+            "attendu : un texte ; ce qui a été reçu n'est pas montré, il peut contenir un jeton",
+        );
+        fields.refuse("git_token", "body_value", message);
+    }
+    read.ok().flatten().filter(|token| !token.is_empty())
 }

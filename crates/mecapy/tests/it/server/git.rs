@@ -165,6 +165,13 @@ fn what_is_wrong_with_a_repository_is_told_at_its_field_in_both_languages() {
             "attendu : un texte",
         ),
         (
+            json!({ "git_url": url, "git_token": ["hunter2"] }),
+            "invalid_body",
+            "/git_token",
+            "expected a text; what came is not shown",
+            "attendu : un texte ; ce qui a été reçu n'est pas montré",
+        ),
+        (
             json!({ "ref": "main" }),
             "invalid_body",
             "/git_url",
