@@ -36,7 +36,6 @@ use engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use address::{Network, NoNetwork};
 pub use rates::Rates;
 pub use settings::{SLOWEST_UPLOAD, Settings};
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use domain::Network;
 use domain::limits::Limits;
 use domain::permission::Principal;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::address::Network;
 use crate::rates::Rates;
 
 /// The settings of the HTTP face.

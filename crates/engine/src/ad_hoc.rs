@@ -142,6 +142,7 @@ impl Engine {
             imports: package.imports.clone(),
             warnings: warnings.collect(),
             deployment: DeploymentId::new(),
+            source: None,
             created_by: who.user,
             created_at: self.clock.now(),
         };

@@ -45,6 +45,15 @@ pub enum Error {
         /// When trying again makes sense.
         retry_after: Duration,
     },
+    /// The repository was not fetched.
+    #[error(transparent)]
+    Git(#[from] git::Error),
+    /// More repositories are asked for than are fetched at once (429).
+    #[error("too many repositories are being fetched")]
+    FetchesBusy {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
     /// There is no open invitation with this secret.
     #[error("the invitation is unknown, was used or revoked, or has ended")]
     InvitationGone,

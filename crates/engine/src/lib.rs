@@ -48,6 +48,7 @@ pub use dispatch::{LocalWorker, Slot, Work};
 pub use error::Error;
 pub use files::{Content, Download, INPUTS_FOLDER, InputFile};
 pub use finish::{End, Report, StagedArtifact};
+pub use git;
 pub use idempotency::Begun;
 pub use operations::{Health, QueueReport, TemplateStatus, WorkerStatus};
 pub use store;
@@ -80,6 +81,8 @@ pub struct Parts {
     pub policy: package::Policy,
     /// How long sessions last.
     pub sessions: logins::Sessions,
+    /// What fetches repositories.
+    pub git: git::Fetcher,
 }
 
 /// The use cases. Clones share everything.
@@ -113,6 +116,9 @@ pub struct Inner {
     limits: Limits,
     policy: package::Policy,
     sessions: logins::Sessions,
+    git: git::Fetcher,
+    /// Whose turn it is to have a repository fetched.
+    fetching: deploy::Turns,
     /// The worker of this process, where there is one.
     local: OnceLock<(WorkerId, Arc<dyn LocalWorker>)>,
     checked: access::Checked,
@@ -149,7 +155,7 @@ impl Engine {
     /// An engine over its ports.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, broker, builder, clock, limits, policy, sessions } = parts;
+        let Parts { store, blobs, broker, builder, clock, limits, policy, sessions, git } = parts;
         Self(Arc::new(Inner {
             store,
             blobs,
@@ -159,6 +165,8 @@ impl Engine {
             limits,
             policy,
             sessions,
+            git,
+            fetching: deploy::Turns::default(),
             local: OnceLock::new(),
             checked: access::Checked::default(),
             passwords: passwords::Passwords::default(),

@@ -21,6 +21,7 @@ use environment::Environments;
 use environment::settings::{Index, Pythons, UvProgram};
 use worker::SandboxBuilder;
 
+use crate::exit::Told;
 use crate::settings::Settings;
 
 /// The sandbox could not be started, so nothing runs.
@@ -97,6 +98,40 @@ fn worker(settings: &Settings) -> worker::Settings {
         limits: settings.limits.clone(),
         ..defaults
     }
+}
+
+/// What fetches repositories, each in a process of this program.
+fn git(settings: &Settings) -> anyhow::Result<git::Fetcher> {
+    let program = std::env::current_exe().context("this program's own path is unknown")?;
+    let folder = settings.data.join("git");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} can't be made", folder.display()))?;
+    let authorities = settings.git_ca_file.as_deref().map(authorities).transpose()?;
+    let limits = git::Limits {
+        files_bytes: settings.limits.archive_inflated_bytes,
+        entries: settings.limits.archive_entries,
+        ..git::Limits::default()
+    };
+    let reach = git::Reach { allowed: settings.allowed_networks.clone() };
+    Ok(git::Fetcher::new(git::Settings { program, folder, reach, authorities, limits }))
+}
+
+/// The certificates in a file, which are looked at now rather than at the
+/// first repository.
+fn authorities(path: &Path) -> Result<String, Told> {
+    let shown = path.display();
+    let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let usable = read.and_then(|pem| match git::certificates(&pem) {
+        Ok(0) => Err("it holds no certificate".to_owned()),
+        Ok(_) => Ok(pem),
+        Err(error) => Err(error),
+    });
+    usable.map_err(|error| {
+        Told::new(
+            format!("MECAPY_GIT_CA_FILE: expected certificates in PEM in {shown}: {error}"),
+            format!("MECAPY_GIT_CA_FILE : attendu : des certificats PEM dans {shown} : {error}"),
+        )
+    })
 }
 
 /// The part of the settings that the sandbox is built from. `instance` names

@@ -212,6 +212,7 @@ impl Tenant {
             user,
             status: Status::Running,
             upload: Digest([1; 32]),
+            source: None,
             name: None,
             version: None,
             function: None,
@@ -331,6 +332,7 @@ fn version(company: CompanyId, user: UserId) -> Version {
         imports: Vec::new(),
         warnings: Vec::new(),
         deployment: DeploymentId::new(),
+        source: None,
         created_by: user,
         created_at: System.now(),
     }

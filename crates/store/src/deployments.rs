@@ -24,6 +24,8 @@ pub struct Deployment {
     pub status: Status,
     /// Digest of the uploaded bytes, under which they lie in blobs.
     pub upload: Digest,
+    /// The repository that the archive was made from, where it was.
+    pub source: Option<Source>,
     /// The function's name, once the manifest was read.
     pub name: Option<String>,
     /// The version that it became.
@@ -48,6 +50,21 @@ impl Deployment {
     pub fn tests(&self) -> Option<&testing::Report> {
         self.stages.iter().find_map(|stage| stage.tests.as_ref())
     }
+}
+
+/// What of a Git repository an archive was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `https://host/team/functions.git`, without credentials.
+    pub url: String,
+    /// The branch, tag or commit that was asked for; the default branch where
+    /// absent.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// The 40 digits of the commit that it was.
+    pub commit: String,
+    /// The folder; the whole repository where absent.
+    pub path: Option<String>,
 }
 
 /// Where a deployment stands.

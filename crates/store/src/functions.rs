@@ -6,6 +6,7 @@ use domain::manifest::{Manifest, PythonVersion};
 use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId, Timestamp, UserId, VersionId};
 
 use crate::audit::Entry;
+use crate::deployments::Source;
 use crate::{Cursor, Error, Page};
 
 /// A function as listings show it: itself and its newest version.
@@ -58,6 +59,8 @@ pub struct Version {
     pub warnings: Vec<Fault>,
     /// The deployment that made it.
     pub deployment: DeploymentId,
+    /// The repository that this deployment took it from, where it did.
+    pub source: Option<Source>,
     /// Who deployed it.
     pub created_by: UserId,
     /// When.

@@ -31,9 +31,10 @@ macro_rules! migrations {
 }
 
 /// SQLite's migrations, oldest first.
-pub const SQLITE: &[Migration] = migrations!("sqlite": "0001_initial", "0002_accounts");
+pub const SQLITE: &[Migration] = migrations!("sqlite": "0001_initial", "0002_accounts", "0003_git");
 /// PostgreSQL's migrations, oldest first.
-pub const POSTGRES: &[Migration] = migrations!("postgres": "0001_initial", "0002_accounts");
+pub const POSTGRES: &[Migration] =
+    migrations!("postgres": "0001_initial", "0002_accounts", "0003_git");
 
 /// Where a schema is to end.
 #[derive(Clone, Debug, PartialEq, Eq)]

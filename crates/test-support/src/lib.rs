@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod client;
+pub mod git;
 pub mod postgres;
 pub mod server;
 pub mod tools;

@@ -64,6 +64,7 @@ fn unpublished(package: &Package, built: Built) -> Version {
         imports: package.imports.clone(),
         warnings: Vec::new(),
         deployment: DeploymentId::new(),
+        source: None,
         created_by: UserId::new(),
         created_at: Timestamp(0),
     }

@@ -7,8 +7,13 @@ use crate::repository::Repository;
 
 /// Where faults are made whose codes stand on these pages; those of `package`
 /// come from a table of its own, which its tests compare.
-const SOURCES: [&str; 4] =
-    ["crates/api/src/", "crates/engine/src/", "crates/environment/src/", "crates/worker/src/"];
+const SOURCES: [&str; 5] = [
+    "crates/api/src/",
+    "crates/engine/src/",
+    "crates/environment/src/",
+    "crates/git/src/",
+    "crates/worker/src/",
+];
 const PAGES: [&str; 2] = ["docs/faults.md", "docs/fr/faults.md"];
 
 /// Every code that a page lacks or has too many.
@@ -33,7 +38,8 @@ pub(crate) fn check(repository: &Repository) -> anyhow::Result<Vec<String>> {
 }
 
 /// The codes that a source gives to `Fault::error`, `Fault::warning` and
-/// `refuse`, and those that name a kind of failure of environments.
+/// `refuse`, and those that name a kind of failure of environments or of
+/// repositories.
 fn codes(source: &str) -> BTreeSet<String> {
     let source: String = source.chars().filter(|c| !c.is_whitespace()).collect();
     let after = |start: &'static str| source.split(start).skip(1);
@@ -43,7 +49,7 @@ fn codes(source: &str) -> BTreeSet<String> {
     let refused = after(".refuse(").filter_map(|rest| literal(rest.split_once(',')?.1));
     codes.extend(refused);
     let kinds = after("=>").filter_map(literal);
-    codes.extend(kinds.filter(|code| code.starts_with("environment_")));
+    codes.extend(kinds.filter(|code| code.starts_with("environment_") || code.starts_with("git_")));
     codes
 }
 

@@ -55,6 +55,20 @@ impl<const BESIDE: u64> JsonBody<BESIDE> {
     }
 }
 
+impl JsonBody {
+    /// The fields of a form as the texts of an object.
+    pub(crate) async fn of_form(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let (limit, pause) = (BESIDE_INPUTS, app.settings.body_pause);
+        let bounds = body::Bounds { what: "body", limit, pause };
+        let form = body::read(&parts.headers, body, bounds).await?;
+        let fields = form_urlencoded::parse(&form).map(|(name, value)| {
+            format!("{}:{}", serde_json::Value::from(name), serde_json::Value::from(value))
+        });
+        Ok(Self(format!("{{{}}}", fields.collect::<Vec<_>>().join(",")).into()))
+    }
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media = sent.unwrap_or_default().split(';').next().unwrap_or_default().trim();

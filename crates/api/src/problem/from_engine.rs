@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, header};
 use domain::Text;
-use engine::{Error, Reached};
+use engine::{Error, Reached, git};
 
 use super::{Code, Problem, Quota};
 
@@ -57,6 +57,17 @@ impl From<Error> for Problem {
                 "Too many people log in at once. Try again in a moment.",
                 "Trop de personnes se connectent en même temps. Réessayez dans un instant.",
             ))
+            .retry_after(retry_after),
+            Error::Git(error) => Self::of_git(&error),
+            Error::FetchesBusy { retry_after } => Self::new(
+                Code::GitBusy,
+                Text::new(
+                    "Other repositories are being fetched. Wait as long as Retry-After says, or \
+                     send the archive.",
+                    "D'autres dépôts sont en cours de lecture. Attendez la durée de Retry-After, \
+                     ou envoyez l'archive.",
+                ),
+            )
             .retry_after(retry_after),
             Error::InvitationGone => Self::new(
                 Code::InvitationGone,
@@ -169,6 +180,22 @@ impl Problem {
         )
         .of_quota(Quota { name: quota, limit, used, resets_at: Some(resets_at) })
         .retry_after(resets_in)
+    }
+
+    /// Why a repository was not fetched, at the field that it is about.
+    fn of_git(error: &git::Error) -> Self {
+        let code = error.code();
+        let code = Code::ALL.iter().copied().find(|known| known.as_str() == code);
+        match code.filter(|code| *code != Code::Internal) {
+            Some(code) => {
+                let faults = error.faults();
+                Self::new(code, counted(faults.len())).with_faults(faults)
+            }
+            None => {
+                tracing::error!(%error, "a repository could not be fetched");
+                Self::internal()
+            }
+        }
     }
 
     /// The session of the cookie has ended.

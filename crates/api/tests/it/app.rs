@@ -137,6 +137,14 @@ impl App {
             limits: settings.limits.clone(),
             policy: package::Policy::default(),
             sessions: Default::default(),
+            git: engine::git::Fetcher::new(engine::git::Settings {
+                // No program: what fetches is tested with the real one.
+                program: folder.path().join("none"),
+                folder: folder.path().to_owned(),
+                reach: Default::default(),
+                authorities: None,
+                limits: Default::default(),
+            }),
         });
         let admin = engine.found().await.unwrap().unwrap().secret;
         let api = Api::new(engine.clone(), settings).unwrap();

@@ -1,9 +1,11 @@
 //! Deploying: from an uploaded archive to an immutable version, stage by
 //! stage, each recorded with its duration and its faults.
 
+mod from_git;
 mod refusal;
 mod stages;
 
+pub(crate) use from_git::Turns;
 pub use refusal::{faults as test_faults, shown as shown_value};
 
 use std::time::Duration;
@@ -18,7 +20,7 @@ use domain::{CompanyId, DeploymentId, Digest, Fault};
 use package::Package;
 use sha2::Digest as _;
 use store::audit::Entry;
-use store::deployments::{Deployment, Status};
+use store::deployments::{Deployment, Source, Status};
 use store::functions::Version;
 
 use crate::{Engine, Error};
@@ -96,6 +98,15 @@ impl Engine {
     /// Accepts an archive; its stages go on in the background, also across a
     /// restart.
     pub async fn deploy(&self, who: &Principal, archive: Bytes) -> Result<Deployment, Error> {
+        self.accept_archive(who, archive, None).await
+    }
+
+    async fn accept_archive(
+        &self,
+        who: &Principal,
+        archive: Bytes,
+        source: Option<Source>,
+    ) -> Result<Deployment, Error> {
         if self.closing.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
@@ -114,6 +125,7 @@ impl Engine {
             user: who.user,
             status: Status::Running,
             upload,
+            source,
             name: None,
             version: None,
             function: None,
@@ -123,7 +135,11 @@ impl Engine {
             created_at: self.clock.now(),
             completed_at: None,
         };
-        let entry = Entry::by(who, "function.deploy", deployment.id.to_string());
+        let resource = match &deployment.source {
+            None => deployment.id.to_string(),
+            Some(Source { url, commit, .. }) => format!("{} from {url} {commit}", deployment.id),
+        };
+        let entry = Entry::by(who, "function.deploy", resource);
         self.store.create_deployment(deployment.clone(), Some(entry)).await?;
         self.resume_deployment(who.company, deployment.id);
         Ok(deployment)

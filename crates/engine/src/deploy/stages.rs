@@ -247,6 +247,7 @@ fn version(deployment: &Deployment, package: &package::Package, built: Built) ->
             .chain(built.warnings)
             .collect(),
         deployment: deployment.id,
+        source: deployment.source.clone(),
         created_by: deployment.user,
         created_at: deployment.created_at,
     }

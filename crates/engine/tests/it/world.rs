@@ -202,6 +202,14 @@ fn start(
         limits: limits.clone(),
         policy: package::Policy::default(),
         sessions: Default::default(),
+        git: git::Fetcher::new(git::Settings {
+            // No program: what fetches is tested with the real one.
+            program: folder.join("none"),
+            folder: folder.to_owned(),
+            reach: git::Reach::default(),
+            authorities: None,
+            limits: git::Limits::default(),
+        }),
     })
 }
 

@@ -1,5 +1,5 @@
-//! `mecapy deploy DIR|ZIP`: send a function to the server and follow how it
-//! is checked, built and tested.
+//! `mecapy deploy DIR|ZIP` or `--git URL`: send a function to the server, or
+//! have it fetched there, and follow how it is checked, built and tested.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -7,21 +7,70 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use domain::testing::Tested;
+use serde_json::json;
 
 use super::folder;
 use super::follow::{self, Seen};
 use super::tested;
-use crate::client::{Client, Deployment, Place, Stage, TestCase, TestReport, unreadable};
+use crate::client::{Answer, Client, Deployment, Place, Stage, TestCase, TestReport, unreadable};
 use crate::console::{Console, duration};
 use crate::exit::{Exit, Failure};
+use crate::prompt;
 use crate::settings::Settings;
 
 /// Arguments of `mecapy deploy`.
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// Folder with mecapy.yaml and handler.py, or a ZIP of it
-    #[arg(value_name = "DIR|ZIP")]
-    pub archive: PathBuf,
+    #[arg(value_name = "DIR|ZIP", required_unless_present = "git", conflicts_with = "git")]
+    pub archive: Option<PathBuf>,
+    #[command(flatten)]
+    pub repository: Repository,
+}
+
+/// The repository to deploy from instead.
+#[derive(Debug, Args)]
+pub struct Repository {
+    /// Deploy from this Git repository instead; the server fetches it over https
+    #[arg(long, value_name = "URL")]
+    pub git: Option<String>,
+    /// Branch, tag or whole commit; the default branch unless given
+    #[arg(long = "ref", value_name = "REF", requires = "git")]
+    pub reference: Option<String>,
+    /// Folder of the repository; all of it unless given
+    #[arg(long, value_name = "DIR", requires = "git")]
+    pub path: Option<String>,
+    /// Read a token that may read the repository from standard input
+    #[arg(long, value_name = "-", requires = "git")]
+    pub git_token: Option<String>,
+}
+
+impl Repository {
+    /// What the server is asked to fetch, as JSON; none without `--git`.
+    fn wanted(&self, console: Console) -> Result<Option<String>, Failure> {
+        let Some(url) = &self.git else { return Ok(None) };
+        let token = match self.git_token.as_deref() {
+            None => None,
+            Some("-") => {
+                let question = console.t("Token for the repository", "Jeton pour le dépôt");
+                Some(prompt::secret(console, question)?)
+            }
+            // Not shown: it may be the token.
+            Some(_) => {
+                return Err(Failure::usage(
+                    "--git-token: expected `-`, and the token on standard input: everybody on this machine can read a command line",
+                    "--git-token : attendu : `-`, et le jeton sur l’entrée standard : chacun sur cette machine peut lire une ligne de commande",
+                ));
+            }
+        };
+        let wanted = json!({
+            "git_url": url,
+            "ref": self.reference,
+            "path": self.path,
+            "git_token": token.as_deref().map(str::trim),
+        });
+        Ok(Some(wanted.to_string()))
+    }
 }
 
 impl Deploy {
@@ -33,15 +82,10 @@ impl Deploy {
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let client = Client::new(settings, console.lang)?;
         let started = Instant::now();
-        let zip = zip(&self.archive)?;
-        let name = self.archive.file_stem().unwrap_or_default().to_string_lossy();
-        let answer = client.upload(
-            "/functions",
-            "archive",
-            &format!("{name}.zip"),
-            &zip[..],
-            zip.len() as u64,
-        );
+        let answer = match self.repository.wanted(console)? {
+            Some(wanted) => client.post("/functions", &wanted),
+            None => upload(&client, self.archive.as_deref().unwrap_or(Path::new(".")))?,
+        };
         let answer = answer.map_err(|failure| match failure.exit {
             // What the server refuses of an archive is the archive's failure.
             Exit::Usage => Failure { exit: Exit::Failed, ..failure },
@@ -174,6 +218,12 @@ fn show_end(console: Console, deployment: &Deployment, took: Duration) {
         let line = console.t("the deployment was refused", "le déploiement a été refusé");
         console.say(console.bad(line));
     }
+}
+
+fn upload(client: &Client, archive: &Path) -> Result<Result<Answer, Failure>, Failure> {
+    let zip = zip(archive)?;
+    let name = format!("{}.zip", archive.file_stem().unwrap_or_default().to_string_lossy());
+    Ok(client.upload("/functions", "archive", &name, &zip[..], zip.len() as u64))
 }
 
 fn zip(archive: &Path) -> Result<Vec<u8>, Failure> {

@@ -47,7 +47,12 @@ pub struct Settings {
     /// Origins whose pages may call the API.
     pub cors_allow_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<api::Network>,
+    pub trusted_proxies: Vec<domain::Network>,
+    /// Networks that repositories may be fetched from though they are not
+    /// public.
+    pub allowed_networks: Vec<domain::Network>,
+    /// The file with the authorities of Git servers, instead of the usual ones.
+    pub git_ca_file: Option<PathBuf>,
     /// Requests that a user, a token or an address may make.
     pub rates: api::Rates,
     /// How long sessions of browsers last.

@@ -31,11 +31,9 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         host: host(&mut sources),
         port: sources.integer("PORT").unwrap_or_default(),
         cors_allow_origins: sources.items("CORS_ALLOW_ORIGINS", ','),
-        trusted_proxies: sources
-            .take("MECAPY_TRUSTED_PROXIES", |text| {
-                text.split(',').map(|network| network.trim().parse().ok()).collect()
-            })
-            .unwrap_or_default(),
+        trusted_proxies: networks(&mut sources, "MECAPY_TRUSTED_PROXIES"),
+        allowed_networks: networks(&mut sources, "MECAPY_ALLOWED_NETWORKS"),
+        git_ca_file: sources.path("MECAPY_GIT_CA_FILE").map(paths::absolute),
         rates: api::Rates {
             user: sources.integer("MECAPY_RATE_USER"),
             token: sources.integer("MECAPY_RATE_TOKEN"),
@@ -69,6 +67,11 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         data,
     };
     if sources.faults.is_empty() { Ok(settings) } else { Err(Refused { faults: sources.faults }) }
+}
+
+fn networks(sources: &mut Sources, name: &'static str) -> Vec<domain::Network> {
+    let all = |text: &str| text.split(',').map(|one| one.trim().parse().ok()).collect();
+    sources.take(name, all).unwrap_or_default()
 }
 
 fn seconds(sources: &mut Sources, name: &'static str) -> Duration {

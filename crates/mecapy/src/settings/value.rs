@@ -114,7 +114,7 @@ fn accepts(kind: Kind, text: &str) -> bool {
             host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
                 && !text.contains(char::is_whitespace)
         }
-        Kind::Networks => text.split(',').all(|one| one.trim().parse::<api::Network>().is_ok()),
+        Kind::Networks => text.split(',').all(|one| one.trim().parse::<domain::Network>().is_ok()),
         Kind::Address => text.parse::<IpAddr>().is_ok(),
         Kind::Database => super::paths::of_sqlite_url(text).is_some(),
         Kind::Bool => boolean(text).is_some(),

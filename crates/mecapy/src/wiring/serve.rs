@@ -101,6 +101,7 @@ impl Server {
             limits: settings.limits.clone(),
             policy: settings.static_check.parse()?,
             sessions: settings.sessions,
+            git: super::git(settings)?,
         });
         data::admin_token(&engine, settings).await?;
         let without_token = match settings.token_verification {

@@ -43,7 +43,9 @@ fn leaves() -> Vec<Leaf> {
         let mut below = command.get_subcommands().filter(|c| !c.is_hide_set()).peekable();
         if below.peek().is_none() {
             let arguments = || command.get_arguments().filter(|a| !a.is_hide_set());
-            let required = arguments().filter(|a| a.is_required_set() && a.is_positional());
+            // `deploy` takes an archive unless it is told a repository.
+            let is_needed = |a: &clap::Arg| a.is_required_set() || a.get_id() == "archive";
+            let required = arguments().filter(|a| is_needed(a) && a.is_positional());
             let valued =
                 arguments().filter(|a| a.get_long().is_some() && a.get_action().takes_values());
             all.push(Leaf {
@@ -115,6 +117,10 @@ fn particular(closed: &str, taken: &str) -> Vec<Case> {
         Case::new(&["init", "there"], 2),
         Case::new(&["test", "missing"], 2),
         Case::new(&["deploy", "missing"], 3),
+        Case::new(&["deploy", "missing", "--git", "https://example.com/f.git"], 2),
+        Case::new(&["deploy", "missing", "--ref", "main"], 2),
+        Case::new(&["deploy", "--git", "https://example.com/f.git", "--git-token", "hunter2"], 2),
+        Case::new(&["deploy", "--git", "https://example.com/f.git"], 3),
         Case::new(&["backup"], 1),
         Case::new(&["backup", "wrong.toml"], 2),
         Case::new(&["backup", "nowhere/x"], 1),

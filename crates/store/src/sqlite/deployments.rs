@@ -6,7 +6,7 @@ use domain::{CompanyId, DeploymentId, Digest, Fault, FunctionId, VersionId};
 use serde_json::json;
 
 use super::functions::{VERSION, VERSIONS, version};
-use super::rows::{Cells, Db, Failure, Json, bind, only};
+use super::rows::{Cells, Db, Failure, Json, JsonOrNull, bind, only};
 use super::{Sqlite, audit, code, events};
 use crate::Error;
 use crate::audit::Entry;
@@ -23,8 +23,8 @@ impl Deployments for Sqlite {
         self.write("store a deployment", move |db| {
             db.execute(
                 "INSERT INTO deployments (company_id, id, user_id, status, upload, name,
-                     version_id, stages, faults, created_at, completed_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     version_id, stages, faults, created_at, completed_at, source)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 bind![
                     deployment.company,
                     deployment.id,
@@ -37,6 +37,7 @@ impl Deployments for Sqlite {
                     Json(&deployment.faults),
                     deployment.created_at,
                     deployment.completed_at,
+                    JsonOrNull(deployment.source.as_ref()),
                 ],
             )
             .map_err(|e| e.taken("deployment", deployment.id))?;
@@ -52,8 +53,9 @@ impl Deployments for Sqlite {
     ) -> Result<Option<Deployment>, Error> {
         self.look_up("read a deployment", |db| {
             db.one(
-                "SELECT d.company_id, d.id, d.user_id, d.status, d.upload, d.name, d.version_id,
-                        v.function_id, v.number, d.stages, d.faults, d.created_at, d.completed_at
+                "SELECT d.company_id, d.id, d.user_id, d.status, d.upload, d.source, d.name,
+                        d.version_id, v.function_id, v.number, d.stages, d.faults, d.created_at,
+                        d.completed_at
                  FROM deployments d LEFT JOIN versions v
                      ON v.company_id = d.company_id AND v.id = d.version_id
                  WHERE d.company_id = ? AND d.id = ?",
@@ -334,6 +336,7 @@ fn deployment(cells: &mut Cells<'_>) -> Result<Deployment, Failure> {
         user: cells.next()?,
         status: cells.next()?,
         upload: cells.next()?,
+        source: cells.json_or_null()?,
         name: cells.next()?,
         version: cells.next()?,
         function: cells.next()?,

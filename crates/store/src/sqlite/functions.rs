@@ -15,7 +15,10 @@ use crate::{Cursor, Error, Page};
 /// them.
 pub(super) const VERSION: &str = "v.company_id, v.id, v.function_id, f.name, v.number, \
     v.archive, v.manifest, v.environment, v.python, v.python_full, v.lock, \
-    v.shared_environment, v.imports, v.warnings, v.deployment_id, v.created_by, v.created_at";
+    v.shared_environment, v.imports, v.warnings, v.deployment_id, \
+    (SELECT d.source FROM deployments d \
+        WHERE d.company_id = v.company_id AND d.id = v.deployment_id), \
+    v.created_by, v.created_at";
 
 /// Versions with their functions.
 pub(super) const VERSIONS: &str = "versions v JOIN functions f \
@@ -229,6 +232,7 @@ pub(super) fn version(cells: &mut Cells<'_>) -> Result<Version, Failure> {
         imports: cells.json()?,
         warnings: cells.json()?,
         deployment: cells.next()?,
+        source: cells.json_or_null()?,
         created_by: cells.next()?,
         created_at: cells.next()?,
     })

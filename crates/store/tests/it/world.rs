@@ -105,6 +105,7 @@ impl World {
             user,
             status: Status::Running,
             upload: digest(99),
+            source: None,
             name: None,
             version: None,
             function: None,
@@ -273,6 +274,7 @@ pub(crate) fn draft(
         imports: vec!["numpy".to_owned()],
         warnings: Vec::new(),
         deployment: DeploymentId::new(),
+        source: None,
         created_by: user,
         created_at: START,
     };

@@ -1,7 +1,7 @@
 //! A deployment as callers see it.
 
 use domain::{Lang, Severity, Timestamp};
-use engine::store::deployments::{Deployment, Status};
+use engine::store::deployments::{Deployment, Source, Status};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -27,6 +27,8 @@ pub(crate) struct DeploymentBody<'a> {
     status: &'static str,
     /// OCI image; null until images exist.
     docker_image: Option<&'a str>,
+    /// The repository that it came from; null for an archive.
+    source: Option<SourceBody<'a>>,
     /// The stages that were entered, in order.
     stages: Vec<StageBody<'a>>,
     /// What refused it.
@@ -39,6 +41,32 @@ pub(crate) struct DeploymentBody<'a> {
     /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     completed_at: Option<Timestamp>,
+}
+
+/// What of a Git repository was deployed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Source)]
+pub(crate) struct SourceBody<'a> {
+    /// Its https address.
+    git_url: &'a str,
+    /// The branch, tag or commit that was asked for; null for the default
+    /// branch.
+    r#ref: Option<&'a str>,
+    /// The 40 digits of the commit that it was.
+    commit: &'a str,
+    /// The folder; null for the whole repository.
+    path: Option<&'a str>,
+}
+
+impl<'a> SourceBody<'a> {
+    pub(crate) fn of(source: &'a Source) -> Self {
+        Self {
+            git_url: &source.url,
+            r#ref: source.reference.as_deref(),
+            commit: &source.commit,
+            path: source.path.as_deref(),
+        }
+    }
 }
 
 /// One stage of a deployment.
@@ -71,6 +99,7 @@ impl<'a> DeploymentBody<'a> {
                 Status::Failed => "failed",
             },
             docker_image: None,
+            source: deployment.source.as_ref().map(SourceBody::of),
             stages: deployment
                 .stages
                 .iter()

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use domain::limits::LONGEST_WAIT;
 use domain::{DeploymentId, Text};
+use engine::git;
 use engine::store::deployments::Status;
 use utoipa::ToSchema;
 
@@ -17,7 +18,7 @@ use crate::answer::{json, located};
 use crate::app::App;
 use crate::context::Context;
 use crate::extract::body::Bounds;
-use crate::extract::json::unsupported;
+use crate::extract::json::{Fields, unsupported};
 use crate::extract::upload::{Upload, media_type};
 use crate::extract::{Caller, JsonBody, Params};
 use crate::idempotency::{Answer, Once};
@@ -26,6 +27,22 @@ use crate::routes::deployments::view::DeploymentBody;
 
 /// The longest `?wait=` of a deployment: environments take their time.
 const LONGEST: Duration = Duration::from_secs(10 * LONGEST_WAIT.as_secs());
+
+/// A repository to deploy from.
+#[derive(ToSchema)]
+#[schema(as = DeployFromGit)]
+#[expect(dead_code, reason = "describes the body in the OpenAPI document")]
+pub(crate) struct FromGit {
+    /// The https address of a repository, without user or password.
+    git_url: String,
+    /// A branch, a tag or the 40 digits of a commit; the default branch where
+    /// absent.
+    r#ref: Option<String>,
+    /// The folder with `mecapy.yaml`; the whole repository where absent.
+    path: Option<String>,
+    /// A token that may read the repository, or `user:token`; kept nowhere.
+    git_token: Option<String>,
+}
 
 /// A form with the archive.
 #[derive(ToSchema)]
@@ -37,8 +54,8 @@ pub(crate) struct Form {
     archive: Vec<u8>,
 }
 
-/// Deploys an archive: checked, built, tested, published as a version. The
-/// same content twice is the same version.
+/// Deploys an archive, or a folder of a Git repository: checked, built,
+/// tested, published as a version. The same content twice is the same version.
 #[utoipa::path(
     post,
     path = "/functions",
@@ -52,13 +69,15 @@ pub(crate) struct Form {
         content(
             (Form = "multipart/form-data"),
             (Vec<u8> = "application/zip"),
+            (FromGit = "application/json"),
+            (FromGit = "application/x-www-form-urlencoded"),
         ),
-        description = "The ZIP, as the form field `archive` or as the body itself",
+        description = "The ZIP, as the form field `archive` or as the body itself; or where to fetch the folder from",
     ),
     responses(
         (status = 202, description = "Accepted; `Location` tells its stages", body = DeploymentBody),
         (status = 201, description = "Deployed within `wait`", body = DeploymentBody),
-        (status = 422, description = "Refused within `wait`, with every fault"),
+        (status = 422, description = "Refused within `wait`, with every fault; or the repository could not be fetched"),
     ),
 )]
 pub(crate) async fn deploy(
@@ -71,11 +90,14 @@ pub(crate) async fn deploy(
 ) -> Result<Response, Problem> {
     let wait = params.wait_up_to(LONGEST);
     params.finish()?;
-    let archive = archive(&app, request).await?;
+    let (body, sent) = sent(&app, request).await?;
     let (engine, caller, lang) = (app.engine.clone(), who.clone(), context.lang);
     let accepted = app
-        .once(&who, once, &archive.clone(), async move {
-            let deployment = engine.deploy(&caller, archive).await?;
+        .once(&who, once, &body, async move {
+            let deployment = match sent {
+                Sent::Archive(archive) => engine.deploy(&caller, archive).await?,
+                Sent::Repository(wanted) => engine.deploy_from_git(&caller, wanted).await?,
+            };
             let path = format!("/deployments/{}", deployment.id);
             Answer::new(StatusCode::ACCEPTED, path, &DeploymentBody::of(&deployment, lang))
         })
@@ -104,40 +126,73 @@ pub(crate) async fn deploy(
     }
 }
 
-/// The archive, in whichever of the two ways it was sent.
-async fn archive(app: &App, request: Request) -> Result<Bytes, Problem> {
+/// What is to be deployed.
+enum Sent {
+    Archive(Bytes),
+    Repository(git::Request),
+}
+
+/// What is to be deployed, in whichever way it was sent, and the body that
+/// said so.
+async fn sent(app: &App, request: Request) -> Result<(Bytes, Sent), Problem> {
     let bounds = Bounds {
         what: "archive",
         limit: app.settings.limits.archive_bytes,
         pause: app.settings.body_pause,
     };
-    match media_type(request.headers()).as_str() {
-        "multipart/form-data" => {
-            Upload::of_form(request, "archive", bounds).await?.whole(bounds).await
-        }
+    let archive = match media_type(request.headers()).as_str() {
+        "multipart/form-data" => Upload::of_form(request, "archive", bounds).await?,
         "application/zip" | "application/x-zip-compressed" | "application/octet-stream" => {
-            Upload::of_body(request, bounds).whole(bounds).await
+            Upload::of_body(request, bounds)
         }
-        "application/json" => Err(from_git(JsonBody::from_request(request, app).await?)),
-        _ => Err(unsupported("multipart/form-data (field `archive`) or application/zip")),
-    }
+        "application/json" => return repository(JsonBody::from_request(request, app).await?),
+        "application/x-www-form-urlencoded" => {
+            let form = JsonBody::of_form(request, app).await?;
+            return repository(form);
+        }
+        _ => {
+            return Err(unsupported(
+                "multipart/form-data (field `archive`), application/zip, application/json (`git_url`)",
+            ));
+        }
+    };
+    let archive = archive.whole(bounds).await?;
+    Ok((archive.clone(), Sent::Archive(archive)))
 }
 
-/// A repository to deploy from: said clearly instead of ignored.
-fn from_git(body: JsonBody) -> Problem {
-    let read = body.fields().and_then(|mut fields| {
-        for name in ["git_url", "ref", "path"] {
-            fields.has(name);
-        }
-        fields.finish()
-    });
-    read.err().unwrap_or_else(|| {
-        Problem::new(
-            Code::NotOffered,
-            Text::new(
-                "Deploying from a Git repository comes with a later release. Send the ZIP.",
-                "Le déploiement depuis un dépôt Git viendra plus tard. Envoyez le ZIP.",
-            ),
-        )
-    })
+/// The repository that the fields of a body name.
+fn repository(body: JsonBody) -> Result<(Bytes, Sent), Problem> {
+    let mut fields = body.fields()?;
+    let text = ("a text", "un texte");
+    let address = (
+        "the https address of a repository, such as https://host/team/functions.git",
+        "l'adresse https d'un dépôt, par exemple https://hote/equipe/fonctions.git",
+    );
+    let url: Option<String> = fields.required("git_url", address);
+    // An empty field of a form is one that was left out.
+    let mut optional = |name| fields.optional(name, text).filter(|text: &String| !text.is_empty());
+    let (reference, path) = (optional("ref"), optional("path"));
+    let token = token(&mut fields);
+    fields.finish()?;
+    let wanted = git::Request {
+        url: url.unwrap_or_default(),
+        reference,
+        path,
+        login: token.as_deref().map(git::Login::of_token),
+    };
+    Ok((body.bytes().clone(), Sent::Repository(wanted)))
+}
+
+/// The token for the repository, which no fault shows.
+fn token(fields: &mut Fields<'_>) -> Option<String> {
+    let sent = fields.raw("git_token")?;
+    let read = serde_json::from_slice::<Option<String>>(&sent);
+    if read.is_err() {
+        let message = Text::new(
+            "expected a text; what came is not shown, it may hold a token",
+            "attendu : un texte ; ce qui a été reçu n'est pas montré, il peut contenir un jeton",
+        );
+        fields.refuse("git_token", "body_value", message);
+    }
+    read.ok().flatten().filter(|token| !token.is_empty())
 }

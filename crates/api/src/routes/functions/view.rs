@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::problem::body::FaultBody;
+use crate::routes::deployments::view::SourceBody;
 
 /// A function as listings show it: its newest version.
 #[derive(Serialize, ToSchema)]
@@ -89,6 +90,8 @@ pub(crate) struct VersionBody<'a> {
     warnings: Vec<FaultBody<'a>>,
     /// The deployment that made it.
     deployment_id: Uuid,
+    /// The repository that this deployment took it from; null for an archive.
+    source: Option<SourceBody<'a>>,
     /// Who deployed it.
     created_by: Uuid,
     /// When.
@@ -170,6 +173,7 @@ impl<'a> VersionBody<'a> {
             archive_digest: version.archive.to_string(),
             warnings: version.warnings.iter().map(|fault| FaultBody::of(fault, lang)).collect(),
             deployment_id: version.deployment.0,
+            source: version.source.as_ref().map(SourceBody::of),
             created_by: version.created_by.0,
             created_at: version.created_at,
             docker_image: None,

@@ -11,6 +11,7 @@ mod deployments;
 mod endings;
 mod exactness;
 mod files;
+mod git;
 mod migrations;
 mod operator;
 mod queue;

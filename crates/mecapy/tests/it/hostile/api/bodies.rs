@@ -243,7 +243,7 @@ fn a_webhook_to_a_private_address_is_not_offered_and_not_called() {
         assert!(first(&refused).2.starts_with("les webhooks viendront plus tard"));
     }
     let git = json!({ "git_url": trap.url("evil.git"), "ref": "main" }).to_string();
-    problem(&post(&fortress, "/functions", git, "en"), 422, "not_offered");
+    problem(&post(&fortress, "/functions", git, "en"), 422, "git_url_refused");
     fortress.stands();
     trap.untouched();
 }

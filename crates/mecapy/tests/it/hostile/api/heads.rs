@@ -227,7 +227,7 @@ fn a_body_of_another_type_is_told_which_is_expected() {
         ("/functions/honest/execute", "application/x-www-form-urlencoded", "application/json"),
         ("/functions/honest/execute", "text/xml", "application/json"),
         ("/functions/honest/execute", "", "application/json"),
-        ("/functions", "text/plain", "multipart/form-data (field `archive`) or application/zip"),
+        ("/functions", "text/plain", "multipart/form-data (field `archive`), application/zip"),
         ("/files", "application/json", "multipart/form-data (field `file`)"),
     ] {
         for (language, words) in [("en", "Send the body as"), ("fr", "Envoyez le corps en")] {

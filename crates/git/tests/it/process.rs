@@ -1,0 +1,76 @@
+//! The process in which a stranger's bytes are read.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::world::{World, base64};
+
+/// The processes that fetch into this world.
+fn children() -> Vec<PathBuf> {
+    let own = std::process::id().to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let fetches = processes.map(|entry| entry.path()).filter(|process| {
+        let words = std::fs::read(process.join("cmdline")).unwrap_or_default();
+        let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+        words.ends_with(b"git-fetch\0")
+            && status.lines().any(|line| line.split_once(":\t") == Some(("PPid", &own)))
+    });
+    fetches.collect()
+}
+
+fn of(process: &Path, file: &str) -> String {
+    String::from_utf8_lossy(&std::fs::read(process.join(file)).unwrap()).into_owned()
+}
+
+#[tokio::test]
+async fn it_has_no_environment_no_rights_and_little_of_everything_and_ends_with_who_asked() {
+    let silent = json!([{ "path": "/f.git/info/refs", "more": base64(b"1"), "pause_s": 0.5 }]);
+    let mut world = World::with_rules(&silent);
+    world.limits.wall = Duration::from_secs(60);
+    let fetcher = world.fetcher();
+    let mut request = world.request("f.git", "", "");
+    request.login = crate::world::login("s3cret");
+    let mut fetching = Box::pin(fetcher.fetch(request));
+    // It has asked, so it is all that it will be.
+    let asked = async {
+        while world.server.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        fetched = &mut fetching => panic!("{fetched:?}"),
+        () = asked => {}
+    }
+    let [child] = &children()[..] else { panic!("{:?}", children()) };
+    assert_eq!(of(child, "environ"), "");
+    assert!(!of(child, "cmdline").contains("s3cret"));
+    let status = of(child, "status");
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+    assert!(!status.contains("Uid:\t0\t"), "{status}");
+    let limits = of(child, "limits");
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(limit("Max core file size"), 0);
+    assert_eq!(limit("Max address space"), 1 << 30);
+    assert_eq!(limit("Max cpu time"), 50);
+    assert_eq!(limit("Max file size"), world.limits.unpacked_bytes);
+    assert_eq!(limit("Max open files"), 64);
+    let child = child.clone();
+    drop(fetching);
+    let begun = Instant::now();
+    while child.join("environ").exists() && !of_zombie(&child) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it goes on");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether it has ended, and only its number is left.
+fn of_zombie(process: &Path) -> bool {
+    let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+    !status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+}
