@@ -26,6 +26,7 @@ mod routes;
 mod scopes;
 mod serve;
 mod settings;
+mod streams;
 mod taken;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use tokio_util::task::TaskTracker;
 pub use address::{Network, NoNetwork};
 pub use rates::Rates;
 pub use settings::{SLOWEST_UPLOAD, Settings};
+pub use streams::Settings as Streams;
 
 /// Why the HTTP face can't be built.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,7 @@ impl Api {
             settings: Arc::new(settings),
             stopping: CancellationToken::new(),
             jobs: TaskTracker::new(),
+            streams: Arc::default(),
             answered: Arc::default(),
             docs: Arc::new(router::docs()),
         };
