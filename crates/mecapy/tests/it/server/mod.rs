@@ -11,10 +11,12 @@ mod deployments;
 mod endings;
 mod exactness;
 mod files;
+mod logs;
 mod migrations;
 mod operator;
 mod queue;
 mod telemetry;
+mod terminal;
 mod tested;
 
 use std::path::Path;
