@@ -83,6 +83,10 @@ const SUMMARIES: &[(&str, &str)] = &[
     ("createToken", "Crée un jeton pour l'entreprise ; son secret n'est montré qu'une fois."),
     ("revokeToken", "Révoque un de ses jetons, ou celui d'un membre avec le rôle `company_admin`."),
     ("getQueue", "Ce qui attend et s'exécute, et combien de bacs à sable sont prêts."),
+    (
+        "watchQueue",
+        "Tout ce qui arrive dans l'entreprise en direct : ses tâches, ses déploiements, sa file.",
+    ),
     ("listWorkers", "Les exécutants."),
     ("health", "L'état de la plateforme, partie par partie."),
     ("live", "Si le processus vit."),
