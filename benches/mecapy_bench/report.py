@@ -110,6 +110,33 @@ def _second_opinion(found: Measured) -> list[str]:
     ]
 
 
+def _watchers(found: Measured) -> list[str]:
+    seen = found.watchers
+    if isinstance(seen, str):
+        return [f"Watchers could not be measured: {seen}", ""]
+    lines = [
+        f"## The bolt check beside {seen.watchers} watchers of `/queue/events`",
+        "",
+        "| | calls | p50 ms | p95 ms | p99 ms | p50 / alone |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, row, ratio in (
+        ("nobody watches", seen.alone, 1.0),
+        ("watchers of a company in which nothing happens", seen.beside, seen.beside_ratio),
+        ("watchers that are each told of every run", seen.told, seen.told_ratio),
+    ):
+        figures = [_cell(row[key]) for key in ("p50_ms", "p95_ms", "p99_ms")]
+        lines.append(f"| {name} | {row['calls']:.0f} | {' | '.join(figures)} | {ratio:.2f} |")
+    return [
+        *lines,
+        "",
+        f"An idle watcher holds {seen.bytes_each / 1e3:.1f} kB of the server's memory; the server "
+        f"with all of them uses {seen.idle_cores * 100:.1f} % of a core over {seen.idle_s:.0f} s. "
+        "The watchers are one process on the same machine and take their share of it.",
+        "",
+    ]
+
+
 def markdown(found: Measured, machine: dict[str, str], rounds: int) -> str:
     """The page."""
     written = "Written by `make bench`; the same figures are in [benchmarks.json](benchmarks.json)."
@@ -121,6 +148,7 @@ def markdown(found: Measured, machine: dict[str, str], rounds: int) -> str:
     lines += _contenders(found, "A filter with NumPy and SciPy, one client", SCIENTIFIC)
     lines += _contenders(found, "The bolt check, 16 clients", TOGETHER)
     lines += _second_opinion(found)
+    lines += _watchers(found)
     lines += ["## Machine", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in machine.items()]
     lines += ["", METHOD.format(rounds=rounds, driver=found.docker_driver or "not started")]
@@ -145,6 +173,7 @@ def write(found: Measured, machine: dict[str, str], rounds: int, folder: Path) -
         "burst": _plain(found.burst),
         "cold_starts": _plain(found.cold_starts),
         "resident": _plain(found.resident),
+        "watchers": _plain(found.watchers),
         "mecapy_bench": found.second_opinion,
     }
     folder.mkdir(parents=True, exist_ok=True)

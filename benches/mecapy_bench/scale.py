@@ -64,9 +64,9 @@ class Burst:
     other_company_queued_s: float
 
 
-def new_company(server: Server) -> str:
+def new_company(server: Server, name: str = "second-company") -> str:
     """The token of a new company that has the bolt check deployed."""
-    created = server.ask("POST", "/companies", {"name": "second-company"}).expect(201)
+    created = server.ask("POST", "/companies", {"name": name}).expect(201)
     token: str = created["admin_token"]["secret"]
     server.deploy(archive(BOLT.folder), token)
     # Warm like the first company's, as a company in use would be.

@@ -63,6 +63,8 @@ class Server:
             "MECAPY_PYTHONS": str(python),
             "MECAPY_DEFAULT_PYTHON": version.stdout.strip(),
             "LOG_LEVEL": "warn",
+            # One user is a thousand watchers.
+            "MECAPY_STREAMS_PER_USER": "1000",
         }
         uv = REPOSITORY / ".tools" / "bin" / "uv"
         if uv.exists():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from mecapy_bench import fleet, interpreter, load, scale
+from mecapy_bench import fleet, interpreter, load, scale, watchers
 from mecapy_bench.celery_redis import CeleryRedis
 from mecapy_bench.checks import BOLT, FILTER, WrongAnswerError
 from mecapy_bench.docker import Docker
@@ -39,10 +39,12 @@ class Size:
     cold_functions: int
     functions: int
     idle_s: float
+    watchers: int
+    watched_rounds: int
 
 
-FULL = Size(10, 50, 50, 2, 200, 10, 1000, 50, 200, 20.0)
-QUICK = Size(3, 20, 20, 1, 100, 2, 300, 9, 18, 5.0)
+FULL = Size(10, 50, 50, 2, 200, 10, 1000, 50, 200, 20.0, 1000, 4)
+QUICK = Size(3, 20, 20, 1, 100, 2, 300, 9, 18, 5.0, 200, 2)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Measured:
     burst: scale.Burst | str = "not measured"
     cold_starts: scale.ColdStarts | str = "not measured"
     resident: scale.Resident | str = "not measured"
+    watchers: watchers.Watchers | str = "not measured"
     second_opinion: dict[str, float] | str = "not measured"
     docker_driver: str = ""
 
@@ -180,6 +183,13 @@ def _bears(
     calls = size.rounds * size.calls
     found.second_opinion = attempt(
         say, "The same by `mecapy bench`", lambda: scale.second_opinion(server, calls)
+    )
+    found.watchers = attempt(
+        say,
+        f"Runs beside {size.watchers} watchers",
+        lambda: watchers.measure(
+            server, size.watchers, size.watched_rounds, size.calls, size.idle_s
+        ),
     )
     found.burst = attempt(
         say,

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::rates::Limiter;
 use crate::routes::pages::docs::Docs;
 use crate::settings::Settings;
+use crate::streams::Streams;
 
 /// The state of the router. Clones share everything.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) settings: Arc<Settings>,
     /// Who made how many requests lately.
     pub(crate) limiter: Arc<Limiter>,
+    /// Who watches how much.
+    pub(crate) streams: Arc<Streams>,
     /// Cancelled when the server stops: what streams or waits ends then.
     pub(crate) stopping: CancellationToken,
     /// Work that goes on though its caller went away.

@@ -1,27 +1,33 @@
-//! Server-sent events: what happens to a task or a deployment, live.
+//! Server-sent events: what happens to a task, a deployment or a company,
+//! live.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse as _, Response};
 use domain::{Text, Timestamp};
 use engine::Update;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::stream::Peekable;
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::extract::Watcher;
 use crate::problem::{Code, Problem};
+use crate::streams::Open;
 
-/// How often an idle stream shows that it lives; proxies close silent ones.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream that is taken up again may take to say that it is over.
 const LOOK_AHEAD: Duration = Duration::from_millis(100);
+/// Heartbeats between two looks whether the caller may still watch.
+const RECHECKED: u32 = 4;
 /// Tells nginx to pass events on as they come.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -49,61 +55,124 @@ impl FromRequestParts<App> for LastSeen {
     }
 }
 
-/// What a durable event says.
+/// What an event says that is about one of several things.
 #[derive(Serialize)]
 struct Told<'a> {
-    seq: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<i64>,
     resource: Uuid,
-    at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Value::is_null")]
     payload: &'a Value,
 }
 
-/// The updates as an answer that ends with the stream, or when the server
-/// stops. Where the caller has seen everything already it is 204, which tells
-/// a browser not to come back.
+/// The updates as an answer that ends with the stream, when the server stops,
+/// or when the caller may watch no more. Where the caller has seen everything
+/// already it is 204, which tells a browser not to come back.
 pub(crate) async fn stream(
     updates: impl Stream<Item = Result<Update, engine::Error>> + Send + 'static,
     LastSeen(seq): LastSeen,
+    watcher: Watcher,
+    open: Open,
     app: &App,
 ) -> Response {
+    let updates: Pin<Box<Boxed>> = Box::pin(updates);
     let mut updates = Box::pin(updates.peekable());
     if seq > 0
         && let Ok(None) = tokio::time::timeout(LOOK_AHEAD, updates.as_mut().peek()).await
     {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let events = updates
-        .map(|update| {
-            update.map_err(|error| tracing::error!(%error, "a stream of events broke off"))
-        })
-        // The caller comes back with Last-Event-ID and misses nothing.
-        .take_while(|update| std::future::ready(update.is_ok()))
-        .filter_map(|update| std::future::ready(update.ok().and_then(|update| event(&update))))
-        .map(Ok::<_, Infallible>)
-        .take_until(app.stopping.clone().cancelled_owned());
-    let alive = KeepAlive::new().interval(HEARTBEAT).text("alive");
-    let mut response = Sse::new(events).keep_alive(alive).into_response();
+    let every = app.settings.streams.heartbeat;
+    let mut heartbeat = interval_at(Instant::now() + every, every);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let sending = Sending { updates, heartbeat, beats: 0, watcher, app: app.clone(), _open: open };
+    let events = stream::unfold(sending, |mut sending| async move {
+        let event = sending.next().await?;
+        Some((Ok::<_, Infallible>(event), sending))
+    });
+    let events = events.take_until(app.stopping.clone().cancelled_owned());
+    let mut response = Sse::new(events).into_response();
     response.headers_mut().insert(UNBUFFERED, HeaderValue::from_static("no"));
     response
+}
+
+type Boxed = dyn Stream<Item = Result<Update, engine::Error>> + Send;
+type Updates = Pin<Box<Peekable<Pin<Box<Boxed>>>>>;
+
+/// A stream on its way. It is asked for the next event only when the last one
+/// has left for the caller, so that a slow one has no queue here.
+struct Sending {
+    updates: Updates,
+    heartbeat: Interval,
+    beats: u32,
+    watcher: Watcher,
+    app: App,
+    _open: Open,
+}
+
+impl Sending {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            tokio::select! {
+                update = self.updates.next() => match update? {
+                    Ok(update) => if let Some(event) = event(&update) {
+                        return Some(event);
+                    },
+                    // The caller comes back with Last-Event-ID and misses nothing.
+                    Err(error) => {
+                        tracing::error!(%error, "a stream of events broke off");
+                        return None;
+                    }
+                },
+                _ = self.heartbeat.tick() => {
+                    self.beats += 1;
+                    if self.beats % RECHECKED == 0 && !self.watcher.may_still(&self.app).await {
+                        return None;
+                    }
+                    return Some(Event::default().comment("alive"));
+                }
+            }
+        }
+    }
 }
 
 fn event(update: &Update) -> Option<Event> {
     let (event, data) = match update {
         Update::Event(event) => {
             let told = Told {
-                seq: event.seq,
+                seq: Some(event.seq),
                 resource: event.resource,
-                at: event.at,
+                at: Some(event.at),
                 payload: &event.payload,
             };
             let named = Event::default().id(event.seq.to_string()).event(event.kind.as_str());
             (named, serde_json::to_string(&told))
         }
-        Update::Live { kind, data } => (Event::default().event(kind), serde_json::to_string(data)),
-        Update::Reset => (Event::default().event("reset"), Ok("{}".to_owned())),
+        Update::Live { resource, event, seq } => {
+            let data = match *resource {
+                Some(resource) => serde_json::to_string(&Told {
+                    seq: None,
+                    resource,
+                    at: None,
+                    payload: &event.data,
+                }),
+                None => serde_json::to_string(&event.data),
+            };
+            (numbered(*seq).event(&event.kind), data)
+        }
+        Update::Reset { seq } => (numbered(Some(*seq)).event("reset"), Ok("{}".to_owned())),
     };
     // JSON holds no raw line break, which `data` would not take.
     let data = data.inspect_err(|error| tracing::error!(%error, "an event could not be written"));
     Some(event.data(data.ok()?))
+}
+
+/// An event after which a later stream goes on behind `seq`.
+fn numbered(seq: Option<i64>) -> Event {
+    match seq {
+        Some(seq @ 1..) => Event::default().id(seq.to_string()),
+        _ => Event::default(),
+    }
 }

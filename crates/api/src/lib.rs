@@ -26,6 +26,7 @@ mod routes;
 mod scopes;
 mod serve;
 mod settings;
+mod streams;
 mod taken;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use tokio_util::task::TaskTracker;
 
 pub use rates::Rates;
 pub use settings::{SLOWEST_UPLOAD, Settings};
+pub use streams::Settings as Streams;
 
 /// Why the HTTP face can't be built.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,7 @@ impl Api {
             settings: Arc::new(settings),
             stopping: CancellationToken::new(),
             jobs: TaskTracker::new(),
+            streams: Arc::default(),
             answered: Arc::default(),
             docs: Arc::new(routes::pages::docs::Docs::new(&router::document())),
         };

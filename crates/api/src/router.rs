@@ -60,6 +60,7 @@ fn resources() -> OpenApiRouter<App> {
         .routes(routes!(auth::password::password))
         .routes(routes!(auth::company::company))
         .routes(routes!(operations::queue::queue))
+        .routes(routes!(operations::queue_events::events))
         .routes(routes!(operations::workers::workers))
         .routes(routes!(operations::health::health))
         .routes(routes!(operations::health::live))

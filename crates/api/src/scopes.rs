@@ -58,6 +58,7 @@ const ROUTES: &[(&str, &[(&str, Needs)])] = &[
     ("/auth/password", &[("POST", Only(Admin))]),
     ("/auth/company", &[("POST", Only(Admin))]),
     ("/queue", &[("GET", Only(Read))]),
+    ("/queue/events", &[("GET", Only(Read))]),
     ("/workers", &[("GET", Only(Read))]),
     ("/health", &[("GET", Nothing)]),
     ("/health/live", &[("GET", Nothing)]),

@@ -8,6 +8,7 @@ use domain::permission::Principal;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::rates::Rates;
+use crate::streams;
 
 /// The settings of the HTTP face.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct Settings {
     /// Requests that a user, a token or an address may make; no limit by
     /// default.
     pub rates: Rates,
+    /// How streams of events are kept.
+    pub streams: streams::Settings,
     /// Whom a request without a token speaks for, on a developer's machine;
     /// `None` refuses such requests.
     pub without_token: Option<Principal>,
@@ -48,6 +51,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             rates: Rates::default(),
+            streams: streams::Settings::default(),
             without_token: None,
             metrics: None,
             head_timeout: Duration::from_secs(30),
@@ -64,6 +68,7 @@ impl std::fmt::Debug for Settings {
             .field("cors_origins", &self.cors_origins)
             .field("trusted_proxies", &self.trusted_proxies)
             .field("rates", &self.rates)
+            .field("streams", &self.streams)
             .field("without_token", &self.without_token.is_some())
             .field("metrics", &self.metrics.is_some())
             .field("head_timeout", &self.head_timeout)

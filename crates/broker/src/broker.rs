@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use domain::task::State;
 use domain::{CompanyId, TaskId, Timestamp};
 
-use crate::{Admission, Depths, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work};
+use crate::{
+    Admission, Depths, Error, Line, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work,
+};
 
 /// Queue order, wake-ups, live events and completion, behind one trait.
 ///
@@ -60,6 +62,10 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     /// How many wait and run, by class and by company.
     async fn depths(&self) -> Result<Depths, Error>;
 
+    /// How many of one company's tasks wait and run, and up to `first` of
+    /// those that are next in each class.
+    async fn line(&self, company: CompanyId, first: usize) -> Result<Line, Error>;
+
     /// When the next delayed task becomes available, to arm a timer by: no
     /// wake-up is sent at that time.
     async fn next_available_at(&self) -> Result<Option<Timestamp>, Error>;
@@ -67,14 +73,19 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     /// Wakes its holder whenever [`take`](Self::take) may have something new.
     fn work(&self) -> Work;
 
-    /// Tells whoever watches `topic` or its company. Costs a look-up where
-    /// nobody does.
+    /// Tells whoever watches `topic` or its company that there are new durable
+    /// events. Costs two look-ups where nobody does.
+    fn changed(&self, topic: Topic);
+
+    /// Tells whoever watches `topic`, and whoever watches its company where
+    /// the event is for them, too.
     fn publish(&self, topic: Topic, event: LiveEvent);
 
     /// Everything published on `topic` from now on.
     fn subscribe(&self, topic: Topic) -> Subscription;
 
-    /// Everything published on any topic of a company from now on.
+    /// All changes of a company from now on, and what is published for those
+    /// who watch it.
     fn subscribe_company(&self, company: CompanyId) -> Subscription;
 
     /// Tells whoever waits for the task's end, once its end is stored.

@@ -13,7 +13,8 @@ use crate::live::Topics;
 use crate::order::Order;
 use crate::waiting::{Waiters, lock};
 use crate::{
-    Admission, Broker, Depths, Error, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work,
+    Admission, Broker, Depths, Error, Line, LiveEvent, Queued, Subscription, Topic, Waiter, Want,
+    Work,
 };
 
 /// What the broker is built from.
@@ -138,12 +139,20 @@ impl Broker for InProcess {
         Ok(lock(&self.order).depths())
     }
 
+    async fn line(&self, company: CompanyId, first: usize) -> Result<Line, Error> {
+        Ok(lock(&self.order).line(company, first))
+    }
+
     async fn next_available_at(&self) -> Result<Option<Timestamp>, Error> {
         Ok(lock(&self.order).next_available_at())
     }
 
     fn work(&self) -> Work {
         Work::new(self.changes.subscribe())
+    }
+
+    fn changed(&self, topic: Topic) {
+        self.topics.changed(topic);
     }
 
     fn publish(&self, topic: Topic, event: LiveEvent) {

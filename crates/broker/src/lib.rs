@@ -21,6 +21,6 @@ pub mod waiting;
 pub use broker::{Broker, Handle};
 pub use error::Error;
 pub use in_process::{InProcess, Settings};
-pub use live::{LiveEvent, Received, Subscription, Topic};
-pub use queue::{ClassDepth, CompanyDepth, Depths, Queued, Want};
+pub use live::{Audience, LiveEvent, Received, Subscription, Topic};
+pub use queue::{ClassDepth, CompanyDepth, Depths, InLine, Line, Queued, Want};
 pub use waiting::{Admission, Waiter, Work};

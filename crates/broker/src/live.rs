@@ -1,4 +1,5 @@
-//! Live events: told to whoever watches now, kept for nobody.
+//! What is told live to whoever watches now: that there are new durable
+//! events, and live events, which are kept for nobody.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use domain::CompanyId;
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use crate::waiting::{OnDrop, lock};
@@ -31,14 +32,24 @@ pub struct LiveEvent {
     pub kind: Cow<'static, str>,
     /// What there is to tell.
     pub data: Value,
-    /// Its number in the company's durable events; absent for what is kept
-    /// nowhere (progress, log lines).
-    pub seq: Option<i64>,
+    /// Who is told.
+    pub audience: Audience,
+}
+
+/// Who is told of a live event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Those who watch the thing itself.
+    Topic,
+    /// Also those who watch its whole company.
+    Company,
 }
 
 /// What a subscription yields.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Received {
+    /// There are new durable events; one of these may stand for many.
+    Changed,
     /// An event, and where it was published.
     Event(Topic, Arc<LiveEvent>),
     /// The reader was too slow and this many events are lost to it: it reads
@@ -46,27 +57,47 @@ pub enum Received {
     Lagged(u64),
 }
 
-/// Events from the moment of subscribing on, in the order of publishing.
+/// Events from the moment of subscribing on, in the order of publishing; what
+/// was published before a change is received before [`Received::Changed`].
 #[derive(Debug)]
 pub struct Subscription {
     // Declared first: the receiver must be gone when the topic is asked
     // whether anybody still listens.
     receiver: broadcast::Receiver<(Topic, Arc<LiveEvent>)>,
+    changes: watch::Receiver<()>,
     _registered: OnDrop,
 }
 
 impl Subscription {
     /// The next event; `None` where the broker is gone.
     pub async fn next(&mut self) -> Option<Received> {
-        match self.receiver.recv().await {
-            Ok((topic, event)) => Some(Received::Event(topic, event)),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Received::Lagged(missed)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        tokio::select! {
+            // In this order: a task's last words come before its end.
+            biased;
+            received = self.receiver.recv() => match received {
+                Ok((topic, event)) => Some(Received::Event(topic, event)),
+                Err(broadcast::error::RecvError::Lagged(missed)) => Some(Received::Lagged(missed)),
+                Err(broadcast::error::RecvError::Closed) => None,
+            },
+            changed = self.changes.changed() => changed.is_ok().then_some(Received::Changed),
         }
     }
 }
 
-type Channels<K> = Arc<Mutex<HashMap<K, broadcast::Sender<(Topic, Arc<LiveEvent>)>>>>;
+type Channels<K> = Arc<Mutex<HashMap<K, Channel>>>;
+
+/// Where those who watch the same thing are told.
+#[derive(Clone, Debug)]
+struct Channel {
+    live: broadcast::Sender<(Topic, Arc<LiveEvent>)>,
+    changes: watch::Sender<()>,
+}
+
+impl Channel {
+    fn new() -> Self {
+        Self { live: broadcast::channel(BUFFER).0, changes: watch::Sender::new(()) }
+    }
+}
 
 /// The topics and companies that somebody watches.
 #[derive(Debug, Default)]
@@ -76,16 +107,28 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
+    pub(crate) fn changed(&self, topic: Topic) {
+        if let Some(channel) = lock(&self.by_topic).get(&topic) {
+            channel.changes.send_replace(());
+        }
+        if let Some(channel) = lock(&self.by_company).get(&topic.company) {
+            channel.changes.send_replace(());
+        }
+    }
+
     pub(crate) fn publish(&self, topic: Topic, event: LiveEvent) {
         let one = lock(&self.by_topic).get(&topic).cloned();
-        let all = lock(&self.by_company).get(&topic.company).cloned();
+        let all = match event.audience {
+            Audience::Topic => None,
+            Audience::Company => lock(&self.by_company).get(&topic.company).cloned(),
+        };
         if one.is_none() && all.is_none() {
             return;
         }
         let event = Arc::new(event);
         for channel in [one, all].into_iter().flatten() {
             // The last reader may just have left; then nobody misses it.
-            let _ = channel.send((topic, Arc::clone(&event)));
+            let _ = channel.live.send((topic, Arc::clone(&event)));
         }
     }
 
@@ -102,16 +145,19 @@ fn subscribe<K>(channels: &Channels<K>, key: K) -> Subscription
 where
     K: Copy + Eq + Hash + Send + Sync + 'static,
 {
-    let receiver =
-        lock(channels).entry(key).or_insert_with(|| broadcast::channel(BUFFER).0).subscribe();
+    let (receiver, changes) = {
+        let mut channels = lock(channels);
+        let channel = channels.entry(key).or_insert_with(Channel::new);
+        (channel.live.subscribe(), channel.changes.subscribe())
+    };
     let channels = Arc::clone(channels);
     let leave = OnDrop::new(move || {
         let mut channels = lock(&channels);
-        if channels.get(&key).is_some_and(|channel| channel.receiver_count() == 0) {
+        if channels.get(&key).is_some_and(|channel| channel.live.receiver_count() == 0) {
             channels.remove(&key);
         }
     });
-    Subscription { receiver, _registered: leave }
+    Subscription { receiver, changes, _registered: leave }
 }
 
 #[cfg(test)]

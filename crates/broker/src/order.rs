@@ -29,7 +29,7 @@ use std::collections::{BTreeSet, HashMap};
 use domain::task::QueueClass;
 use domain::{CompanyId, TaskId, Timestamp};
 
-use crate::{ClassDepth, CompanyDepth, Depths, Queued, Want};
+use crate::{ClassDepth, CompanyDepth, Depths, Line, Queued, Want};
 use account::{Charge, Tag};
 use company::{Company, Turn};
 use estimate::Estimates;
@@ -226,6 +226,18 @@ impl Order {
             .collect();
         companies.sort_by_key(|depth| depth.company);
         Depths { classes: classes.collect(), companies }
+    }
+
+    /// How much of one company waits and runs, and the next `first` tasks of
+    /// each of its classes.
+    #[must_use]
+    pub fn line(&self, company: CompanyId, first: usize) -> Line {
+        let Some(company) = self.companies.get(&company) else { return Line::default() };
+        Line {
+            waiting: company.waiting(),
+            running: company.account.running(),
+            next: company.line(first),
+        }
     }
 
     /// When a task that waits may be given out without anything else that

@@ -84,3 +84,23 @@ pub struct CompanyDepth {
     /// Tasks that run.
     pub running: u64,
 }
+
+/// How much of one company waits and runs, and what is next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Tasks that wait, delayed ones included.
+    pub waiting: u64,
+    /// Tasks that run.
+    pub running: u64,
+    /// The next of each class, class by class.
+    pub next: Vec<InLine>,
+}
+
+/// A task that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InLine {
+    /// The task.
+    pub task: TaskId,
+    /// How many of its company and class are ahead of it.
+    pub ahead: u64,
+}

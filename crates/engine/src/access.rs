@@ -152,6 +152,29 @@ impl Engine {
         Ok(principal)
     }
 
+    /// Whether `secret` still stands for `who`, without counting as a use of
+    /// it.
+    pub async fn is_still(&self, who: &Principal, secret: &str) -> Result<bool, Error> {
+        let known = |user, company, role, scopes| {
+            (user, company, role, scopes) == (who.user, who.company, who.role, who.scopes)
+        };
+        let hash = hash(secret);
+        match who.credential {
+            Credential::Nothing => Ok(true),
+            Credential::Token(_) => {
+                let found = self.store.authenticate(hash).await?;
+                Ok(found.is_some_and(|found| {
+                    let token = found.token;
+                    known(token.user, token.company, found.role, token.scopes)
+                }))
+            }
+            Credential::Session(_) => {
+                let found = self.store.session(hash, self.sessions.idle).await?;
+                Ok(found.is_some_and(|open| known(open.user, open.company, open.role, Scopes::ALL)))
+            }
+        }
+    }
+
     /// Writes what nobody waits for.
     fn in_passing(&self, write: impl Future<Output = Result<(), store::Error>> + Send + 'static) {
         self.jobs.spawn(async move {

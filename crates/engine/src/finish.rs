@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::{LiveEvent, Topic};
+use broker::{Audience, LiveEvent, Topic};
 use bytes::Bytes;
 use domain::task::{ErrorKind, Measured, Progress, State, TaskError};
 use domain::{ArtifactId, Digest, Fault, TaskId, Text};
@@ -189,13 +189,17 @@ impl Engine {
     ) -> Result<(Ending, usize), Error> {
         let Report { end, measured, artifacts: staged } = report;
         let mut progress = None;
-        let mut log = Vec::new();
+        let (mut log, mut notice) = (Vec::new(), None);
         self.running.update(lease, |live| {
             progress = live.progress.take();
-            if !live.log.is_empty() {
-                log = live.text();
+            notice = live.notice(self.limits.log_bytes);
+            if !live.log.is_empty() || notice.is_some() {
+                log = live.text(self.limits.log_bytes);
             }
         });
+        if let Some(notice) = notice {
+            self.tell(lease, crate::watch::LOG, Audience::Topic, notice.into());
+        }
         if !log.is_empty() {
             let key = crate::tasks::log_key(task.company, task.id);
             self.blobs.put(key, log.into()).await?;
@@ -263,27 +267,49 @@ impl Engine {
 
     /// Appends to the log of a running task and shows it to who watches.
     pub fn log(&self, work: &Attempt, chunk: &[u8]) {
-        if self.running.update(work, |live| live.append(chunk, self.limits.log_bytes)) {
-            self.tell(work, crate::watch::LOG, String::from_utf8_lossy(chunk).into());
+        let mut told = String::new();
+        self.running.update(work, |live| told = live.append(chunk, self.limits.log_bytes));
+        if !told.is_empty() {
+            self.tell(work, crate::watch::LOG, Audience::Topic, told.into());
         }
     }
 
-    /// Notes that the sandbox cut `bytes` off the log of a running task.
+    /// Notes that the sandbox cut `bytes` off the log of a running task. Who
+    /// watches is told at once that this begins, and in the end how much it
+    /// was.
     pub fn log_cut(&self, work: &Attempt, bytes: u64) {
-        self.running.update(work, |live| live.log_cut_bytes += bytes);
+        let mut is_first = false;
+        self.running.update(work, |live| {
+            is_first = live.log_cut_bytes == 0;
+            live.log_cut_bytes += bytes;
+        });
+        if is_first {
+            let limit = self.limits.log_bytes;
+            let notice = format!(
+                "\n[mecapy: a log holds {limit} bytes at most; what follows is cut]\n\
+                 [mecapy : un journal contient au plus {limit} octets ; la suite est coupée]\n"
+            );
+            self.tell(work, crate::watch::LOG, Audience::Topic, notice.into());
+        }
     }
 
     /// Sets the progress of a running task and shows it to who watches.
     pub fn progress(&self, work: &Attempt, progress: Progress) {
         let data = serde_json::json!(progress);
         if self.running.update(work, |live| live.progress = Some(progress)) {
-            self.tell(work, crate::watch::PROGRESS, data);
+            self.tell(work, crate::watch::PROGRESS, Audience::Company, data);
         }
     }
 
-    fn tell(&self, work: &Attempt, kind: &'static str, data: serde_json::Value) {
+    fn tell(
+        &self,
+        work: &Attempt,
+        kind: &'static str,
+        audience: Audience,
+        data: serde_json::Value,
+    ) {
         let topic = Topic { company: work.company, resource: work.task.0 };
-        self.broker.publish(topic, LiveEvent { kind: kind.into(), data, seq: None });
+        self.broker.publish(topic, LiveEvent { kind: kind.into(), data, audience });
     }
 }
 

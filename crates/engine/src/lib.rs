@@ -18,6 +18,7 @@ pub mod companies;
 mod deploy;
 mod dispatch;
 mod error;
+mod feed;
 mod files;
 mod finish;
 mod functions;
@@ -55,7 +56,7 @@ pub use store;
 pub use submit::{Submission, Submitted};
 pub use tasks::{TaskFilter, TaskView};
 pub use usage::Reached;
-pub use watch::Update;
+pub use watch::{REPLAYED, Update};
 
 use domain::limits::Limits;
 use domain::{Clock, CompanyId, TaskId, WorkerId};
@@ -139,6 +140,7 @@ pub struct Inner {
     locking: Cache<CompanyId, Arc<tokio::sync::Mutex<()>>>,
     /// Each company's turns for checks that take long.
     checking: Cache<CompanyId, Arc<tokio::sync::Semaphore>>,
+    feeds: feed::Feeds,
     jobs: TaskTracker,
     closing: CancellationToken,
 }
@@ -186,6 +188,7 @@ impl Engine {
             testing: Cache::builder().max_capacity(10_000).build(),
             locking: Cache::builder().max_capacity(10_000).build(),
             checking: Cache::builder().max_capacity(10_000).build(),
+            feeds: feed::Feeds::default(),
             jobs: TaskTracker::new(),
             closing: CancellationToken::new(),
         }))

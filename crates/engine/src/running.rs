@@ -20,32 +20,59 @@ pub(crate) struct Live {
     pub(crate) log: Vec<u8>,
     /// Bytes of the log that were beyond the limit.
     pub(crate) log_cut_bytes: u64,
+    /// The beginning of a character whose end has not come yet.
+    begun: Vec<u8>,
     /// The last progress.
     pub(crate) progress: Option<Progress>,
 }
 
 impl Live {
     fn of(lease: Lease) -> Self {
-        Self { lease, log: Vec::new(), log_cut_bytes: 0, progress: None }
+        Self { lease, log: Vec::new(), log_cut_bytes: 0, begun: Vec::new(), progress: None }
     }
 
-    /// Appends to the log, up to `limit` bytes in all.
-    pub(crate) fn append(&mut self, chunk: &[u8], limit: u64) {
+    /// Appends to the log, up to `limit` bytes in all; what there is to tell
+    /// of it as text. Bytes that are no UTF-8 are told as U+FFFD.
+    pub(crate) fn append(&mut self, chunk: &[u8], limit: u64) -> String {
         let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(self.log.len());
         let kept = chunk.len().min(room);
         self.log.extend_from_slice(&chunk[..kept]);
         self.log_cut_bytes += (chunk.len() - kept) as u64;
+        let mut bytes = std::mem::take(&mut self.begun);
+        bytes.extend_from_slice(&chunk[..kept]);
+        let mut told = String::with_capacity(bytes.len());
+        for piece in bytes.utf8_chunks() {
+            told.push_str(piece.valid());
+            let invalid = piece.invalid();
+            // Only at the end of all bytes can more make a character of them.
+            match std::str::from_utf8(invalid) {
+                Err(error) if error.error_len().is_none() => self.begun = invalid.to_vec(),
+                Err(_) => told.push(char::REPLACEMENT_CHARACTER),
+                Ok(_) => {}
+            }
+        }
+        told
     }
 
-    /// The log with a last line that says how much of it was cut.
-    pub(crate) fn text(&self) -> Vec<u8> {
+    /// The log with last lines that say how much of it was cut, where it was.
+    pub(crate) fn text(&self, limit: u64) -> Vec<u8> {
         let mut text = self.log.clone();
-        if self.log_cut_bytes > 0 {
-            text.extend_from_slice(
-                format!("\n[mecapy: {} more bytes were cut]\n", self.log_cut_bytes).as_bytes(),
-            );
+        if let Some(notice) = self.notice(limit) {
+            text.extend_from_slice(notice.as_bytes());
         }
         text
+    }
+
+    /// What the log says of the part that was cut, in both languages, as
+    /// nobody knows who will read it.
+    pub(crate) fn notice(&self, limit: u64) -> Option<String> {
+        let cut = self.log_cut_bytes;
+        (cut > 0).then(|| {
+            format!(
+                "\n[mecapy: a log holds {limit} bytes at most; {cut} more were cut]\n\
+                 [mecapy : un journal contient au plus {limit} octets ; {cut} de plus ont été coupés]\n"
+            )
+        })
     }
 }
 
@@ -115,8 +142,8 @@ mod tests {
         let second = Lease { attempt: 2, token: LeaseToken::random(), ..lost };
         running.enter(lost);
         running.enter(second);
-        assert!(!running.update(&lost, |live| live.append(b"late", 8)));
-        assert!(running.update(&second, |live| live.append(b"now", 8)));
+        assert!(!running.update(&lost, |live| drop(live.append(b"late", 8))));
+        assert!(running.update(&second, |live| drop(live.append(b"now", 8))));
         running.leave(&lost);
         assert_eq!(running.get(second.company, second.task).unwrap().log, b"now");
         assert!(running.get(CompanyId::new(), second.task).is_none());
@@ -129,6 +156,21 @@ mod tests {
         let mut live = Live::of(lease(1));
         live.append(b"hello ", 8);
         live.append(b"world", 8);
-        assert_eq!(live.text(), b"hello wo\n[mecapy: 3 more bytes were cut]\n");
+        let notice = "[mecapy: a log holds 8 bytes at most; 3 more were cut]\n\
+                      [mecapy : un journal contient au plus 8 octets ; 3 de plus ont été coupés]\n";
+        assert_eq!(String::from_utf8(live.text(8)).unwrap(), format!("hello wo\n{notice}"));
+    }
+
+    #[test]
+    fn a_character_that_comes_in_two_pieces_is_told_whole() {
+        let mut live = Live::of(lease(1));
+        let (text, mut told) = ("aé€😀z".as_bytes(), String::new());
+        for byte in text {
+            told += &live.append(&[*byte], 100);
+        }
+        assert_eq!(told, "aé€😀z");
+        assert_eq!(live.append(b"\xff\xc3", 100), "\u{fffd}");
+        assert_eq!(live.append(b"z\0", 100), "\u{fffd}z\0");
+        assert_eq!(live.log, [text, b"\xff\xc3z\0"].concat(), "the log itself is as it came");
     }
 }

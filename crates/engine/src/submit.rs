@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::{LiveEvent, Queued, Topic};
+use broker::{Queued, Topic};
 use bytes::Bytes;
 use domain::function::FunctionRef;
 use domain::origin::Origin;
@@ -22,6 +22,9 @@ use crate::{Engine, Error};
 
 /// Inputs up to this size stand in the task's row.
 const INLINE_INPUTS: usize = 64 << 10;
+/// The least `timeout` that may be asked for, in seconds: time is kept in
+/// milliseconds.
+const LEAST_TIMEOUT_S: f64 = 0.001;
 /// When a caller who was sent away may come back.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -288,12 +291,7 @@ impl Engine {
 
     /// The same for anything that has durable events.
     pub(crate) fn announce_resource(&self, company: CompanyId, resource: uuid::Uuid) {
-        let event = LiveEvent {
-            kind: crate::watch::CHANGED.into(),
-            data: serde_json::Value::Null,
-            seq: None,
-        };
-        self.broker.publish(Topic { company, resource }, event);
+        self.broker.changed(Topic { company, resource });
     }
 
     pub(crate) async fn check_inputs(
@@ -347,15 +345,19 @@ impl Engine {
     pub(crate) fn timeout(&self, asked_s: Option<f64>, own: Duration) -> Result<Duration, Error> {
         let Some(seconds) = asked_s else { return Ok(own) };
         let most = self.limits.long_timeout_s.max(self.limits.timeout_s);
-        if seconds > 0.0 && seconds <= f64::from(most) {
+        if (LEAST_TIMEOUT_S..=f64::from(most)).contains(&seconds) {
             return Ok(Duration::from_secs_f64(seconds));
         }
         Err(Error::Invalid(vec![
             Fault::error(
                 "timeout_out_of_range",
                 Text::new(
-                    format!("expected a timeout above 0 and up to {most} s, found {seconds} s"),
-                    format!("attendu : un délai supérieur à 0 et d'au plus {most} s ; reçu : {seconds} s"),
+                    format!(
+                        "expected a timeout from {LEAST_TIMEOUT_S} to {most} s, found {seconds:?} s"
+                    ),
+                    format!(
+                        "attendu : un délai de {LEAST_TIMEOUT_S} à {most} s ; reçu : {seconds:?} s"
+                    ),
                 ),
             )
             .at_key("/timeout"),

@@ -148,7 +148,7 @@ impl Engine {
     pub async fn logs(&self, who: &Principal, id: TaskId) -> Result<Bytes, Error> {
         let task = self.task(who, id).await?.task;
         if let Some(live) = self.running.get(who.company, id) {
-            return Ok(live.text().into());
+            return Ok(live.text(self.limits.log_bytes).into());
         }
         match self.blobs.get(log_key(task.company, id), u64::MAX).await {
             Ok(text) => Ok(text),

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use domain::{Fault, Lang, Severity, Text};
 
 use crate::exit::Failure;
@@ -19,6 +19,10 @@ pub struct Console {
     pub json: bool,
     /// Whether a person watches standard error: progress and logs are shown.
     pub interactive: bool,
+    /// Whether that person's terminal can draw a line anew, as bars do.
+    pub redraws: bool,
+    /// How many columns standard output has, where it is a terminal.
+    width: Option<u16>,
     colour_out: bool,
     colour_err: bool,
 }
@@ -27,13 +31,17 @@ impl Console {
     /// The console of this process.
     #[must_use]
     pub fn new(lang: Lang, json: bool, variables: &Variables) -> Self {
-        let colour = variables.allows_colour();
+        let interactive = io::stderr().is_terminal() && !json;
+        let width = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col);
         Self {
             lang,
             json,
-            interactive: io::stderr().is_terminal() && !json,
-            colour_out: colour && io::stdout().is_terminal(),
-            colour_err: colour && io::stderr().is_terminal(),
+            interactive,
+            redraws: interactive && !variables.is_dumb_terminal(),
+            // A terminal that does not know its width says 0.
+            width: width.filter(|columns| *columns > 0),
+            colour_out: variables.colours(io::stdout().is_terminal()),
+            colour_err: variables.colours(io::stderr().is_terminal()),
         }
     }
 
@@ -54,6 +62,16 @@ impl Console {
     /// Bytes on standard output as they are, and an end of line.
     pub fn raw(&self, bytes: &[u8]) {
         print(io::stdout().lock(), bytes);
+    }
+
+    /// What a calculation wrote, on standard output: as it is for programs,
+    /// without controls for a terminal.
+    pub fn written(&self, bytes: &[u8]) {
+        if io::stdout().is_terminal() {
+            self.say(shown(&String::from_utf8_lossy(bytes)));
+        } else {
+            self.raw(bytes);
+        }
     }
 
     /// One JSON value on standard output.
@@ -106,10 +124,19 @@ impl Console {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.iter().map(|cell| shown(cell)));
+        }
+        if let Some(width) = self.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width);
         }
         for (at, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
+            // Ids and numbers are copied from here, and break nowhere.
+            let is_whole = |row: &Vec<String>| row.get(at).is_none_or(|cell| !cell.contains(' '));
+            if rows.iter().all(is_whole) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
             if right.contains(&at) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -193,6 +220,13 @@ pub fn bytes(count: u64, lang: Lang) -> String {
     format!("{value:.decimals$} {}", units[unit])
 }
 
+/// A text of somebody else's without the controls by which it could speak to
+/// the terminal.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
 fn paint(text: &str, code: &str, colour: bool) -> String {
     if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
@@ -205,6 +239,44 @@ fn print(mut to: impl Write, line: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn console(width: Option<u16>) -> Console {
+        Console {
+            lang: Lang::En,
+            json: false,
+            interactive: false,
+            redraws: false,
+            width,
+            colour_out: false,
+            colour_err: false,
+        }
+    }
+
+    #[test]
+    fn tables_are_aligned_whatever_the_width_of_their_characters() {
+        let rows = [["σ_eq", "1.5", "N/mm²"], ["応力", "2", "MPa"], ["e\u{301}tat", "ok", ""]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
+        let table = console(None).table(&rows, &[]);
+        assert_eq!(table, "σ_eq  1.5  N/mm²\n応力  2    MPa\ne\u{301}tat  ok");
+    }
+
+    #[test]
+    fn a_narrow_terminal_wraps_sentences_and_no_id() {
+        let id = "01980000-0000-7000-8000-000000000000";
+        let rows = vec![vec![id.to_owned(), "a description of several words".to_owned()]];
+        let table = console(Some(60)).table(&rows, &[]);
+        assert!(table.lines().count() > 1, "{table}");
+        assert!(table.starts_with(id) && table.contains("words"), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 60), "{table}");
+        assert_eq!(console(Some(200)).table(&rows, &[]).lines().count(), 1);
+        assert!(console(Some(20)).table(&rows, &[]).contains(id));
+    }
+
+    #[test]
+    fn a_cell_can_not_speak_to_the_terminal() {
+        let rows = vec![vec!["a\u{1b}[31m\u{9b}2Jb\0".to_owned(), "c".to_owned()]];
+        assert_eq!(console(None).table(&rows, &[]), "a[31m2Jb  c");
+    }
 
     #[test]
     fn durations_are_shown_with_three_figures() {

@@ -52,6 +52,9 @@ codes! {
     ARCHIVE_DAMAGED = "archive_damaged",
         "An entry does not match its checksum or its stated size, or can't be inflated.",
         "Une entrée ne correspond pas à sa somme de contrôle ou à sa taille annoncée, ou ne se décompresse pas.";
+    ARCHIVE_NO_TESTS = "archive_no_tests",
+        "Warning: the folder `tests/` holds no Python file, so nothing is tested by it.",
+        "Avertissement : le dossier `tests/` ne contient aucun fichier Python, et ne teste donc rien.";
     ARCHIVE_MORE_FAULTS = "archive_more_faults",
         "There are more faults than the hundred that are listed.",
         "Il y a plus d’erreurs que les cent qui sont listées.";

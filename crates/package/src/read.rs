@@ -123,6 +123,7 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
     };
     let examined = python::examine(&files, policy);
     faults.extend(examined.faults);
+    faults.extend(no_tests(files.keys()));
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     let refused = faults.iter().any(|fault| fault.severity == Severity::Error);
     let faults = bounded(faults);
@@ -138,6 +139,19 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
         }),
         _ => Err(Refused { faults }),
     }
+}
+
+/// What there is to say of a folder for tests in which none can be.
+fn no_tests<'a>(paths: impl Iterator<Item = &'a String>) -> Option<Fault> {
+    let mut inside = paths.filter(|path| path.starts_with("tests/")).peekable();
+    inside.peek()?;
+    let text = Text::new(
+        "there is no Python file in tests/, so nothing is tested by it; pytest looks for functions `test_…` in files `test_….py`",
+        "il n’y a aucun fichier Python dans tests/, qui ne teste donc rien ; pytest cherche des fonctions `test_…` dans des fichiers `test_….py`",
+    );
+    inside
+        .all(|path| !path.ends_with(".py"))
+        .then(|| Fault::warning(code::ARCHIVE_NO_TESTS, text).in_file("tests"))
 }
 
 /// As many faults as somebody may want to read, errors before warnings where

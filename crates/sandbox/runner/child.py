@@ -1,5 +1,6 @@
 """A run, isolated by the fork loop: waits for its one job, reports, ends."""
 
+import codecs
 import faulthandler
 import json
 import os
@@ -32,6 +33,9 @@ _NETWORK_EVENTS = frozenset(
     )
 )
 
+
+# Names the handler of characters that have no place in UTF-8.
+SHOWN = "mecapy.shown"
 
 # Filled by the template, which imports the jobs before the first fork.
 jobs = {}
@@ -141,7 +145,9 @@ def furnish():
     module.__all__ = ["outputs", "progress"]
     sys.modules["mecapy_runtime"] = module
     os.environ["MECAPY_OUTPUTS"] = OUTPUTS
-    sys.stdout.reconfigure(line_buffering=True)
+    # Whatever a run prints is a log line, and no reason to fail.
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    codecs.register_error(SHOWN, show_surrogates)
     # Where native code crashes, the log then names the line.
     kernel.catch_abort()
     faulthandler.enable()
@@ -160,13 +166,19 @@ def flush():
 def send(kind, meta, body=b""):
     """One frame on the result pipe: kind, length of meta, length of body, both."""
     if type(meta) is not bytes:
-        meta = json.dumps(meta).encode()
+        meta = json.dumps(meta, ensure_ascii=False).encode("utf-8", SHOWN)
     head = struct.pack("<cIQ", kind, len(meta), len(body)) + meta
     if len(body) < ONE_WRITE:
         write_all(head + body)
     else:
         write_all(head)
         write_all(body)
+
+
+def show_surrogates(error):
+    """Half a character, as `os.fsdecode` makes of a stray byte, is no JSON: shows it as \\udc80."""
+    lone = error.object[error.start : error.end]
+    return "".join("\\\\u%04x" % ord(half) for half in lone), error.end
 
 
 def write_all(payload):

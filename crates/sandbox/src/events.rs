@@ -2,15 +2,25 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// Events are told this often at most, all that came in between together: a
+/// run that writes or reports without a pause costs no more than its words.
+const PACE: Duration = Duration::from_millis(25);
 
 /// The live stream of one run. Reading it is optional: it is bounded by the
 /// run's log limit and never slows the run down.
 #[derive(Debug)]
 pub struct Events {
     shared: Arc<Shared>,
+    /// What came together and was not told yet.
+    round: VecDeque<Event>,
+    /// When the next round may begin.
+    next_at: Option<Instant>,
 }
 
 /// Something a run said.
@@ -25,9 +35,10 @@ pub enum Event {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// The log limit was reached; sent once, when the run has ended.
+    /// The log limit is reached, and something was dropped since the last time
+    /// that this was told.
     Cut {
-        /// How many bytes of both streams were dropped after the limit.
+        /// How many bytes of both streams were dropped since.
         bytes: u64,
     },
     /// The newest progress report; older unread ones are replaced by it.
@@ -101,17 +112,26 @@ impl Events {
     /// The next event, or `None` when the run has ended and all was read.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            let woken = self.shared.changed.notified();
-            {
-                let mut state = self.shared.lock();
-                if let Some(event) = state.take() {
-                    return Some(event);
-                }
-                if state.closed {
-                    return None;
-                }
+            if let Some(event) = self.round.pop_front() {
+                return Some(event);
             }
-            woken.await;
+            let shared = Arc::clone(&self.shared);
+            let woken = shared.changed.notified();
+            let is_closed = shared.lock().closed;
+            let early = self.next_at.filter(|at| !is_closed && *at > Instant::now());
+            if let Some(next_at) = early {
+                // An end ends the wait; whatever else came waits for its round.
+                let _ = timeout_at(next_at, woken).await;
+                continue;
+            }
+            self.round = shared.lock().take_all();
+            if !self.round.is_empty() {
+                self.next_at = Some(Instant::now() + PACE);
+            } else if is_closed {
+                return None;
+            } else {
+                woken.await;
+            }
         }
     }
 }
@@ -156,7 +176,7 @@ pub(crate) fn channel(log_bytes: u64, test_bytes: usize) -> (Sink, Events) {
         }),
         changed: Notify::new(),
     });
-    (Sink { shared: shared.clone() }, Events { shared })
+    (Sink { shared: shared.clone() }, Events { shared, round: VecDeque::new(), next_at: None })
 }
 
 impl Sink {
@@ -218,23 +238,18 @@ impl UnitTest {
 }
 
 impl State {
-    fn take(&mut self) -> Option<Event> {
-        if let Some((stream, bytes)) = self.logs.pop_front() {
-            return Some(Event::Log { stream, bytes });
-        }
-        if let Some(test) = self.tests.pop_front() {
-            return Some(Event::Test(test));
-        }
-        if let Some(progress) = self.progress.take() {
-            return Some(progress);
-        }
-        if self.closed && self.cut > 0 {
-            return Some(Event::Cut { bytes: std::mem::take(&mut self.cut) });
+    /// Everything that was not told yet.
+    fn take_all(&mut self) -> VecDeque<Event> {
+        let logs = self.logs.drain(..).map(|(stream, bytes)| Event::Log { stream, bytes });
+        let mut all: VecDeque<_> =
+            logs.chain(self.tests.drain(..).map(Event::Test)).chain(self.progress.take()).collect();
+        if self.cut > 0 {
+            all.push_back(Event::Cut { bytes: std::mem::take(&mut self.cut) });
         }
         if self.closed && self.tests_cut > 0 {
-            return Some(Event::TestsCut { tests: std::mem::take(&mut self.tests_cut) });
+            all.push_back(Event::TestsCut { tests: std::mem::take(&mut self.tests_cut) });
         }
-        None
+        all
     }
 }
 
@@ -243,11 +258,7 @@ mod tests {
     use super::*;
 
     fn drain(events: &mut Events) -> Vec<Event> {
-        let mut seen = Vec::new();
-        while let Some(event) = events.shared.lock().take() {
-            seen.push(event);
-        }
-        seen
+        events.shared.lock().take_all().into()
     }
 
     #[test]
@@ -274,6 +285,49 @@ mod tests {
             seen.first().unwrap(),
             &Event::Progress { step: 2.0, total: Some(3.0), message: Some("two".into()) }
         );
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_told_in_rounds_and_its_last_word_is_not_lost() {
+        const LAST: f64 = 999_999.0;
+        let (sink, mut events) = channel(1 << 20, 0);
+        let began = Instant::now();
+        let flood = async {
+            for step in 0..1_000_000_u32 {
+                sink.progress(step.into(), None, None);
+                if step % 100 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        // The run goes on without another word.
+        let listen = async {
+            let mut told = 1;
+            while events.next().await
+                != Some(Event::Progress { step: LAST, total: None, message: None })
+            {
+                told += 1;
+            }
+            told
+        };
+        let ((), told) = tokio::join!(flood, listen);
+        let rounds = began.elapsed().as_millis() / PACE.as_millis() + 2;
+        assert!(told <= rounds, "{told} in {rounds} rounds");
+    }
+
+    #[tokio::test]
+    async fn the_first_word_and_the_last_do_not_wait() {
+        let (sink, mut events) = channel(1 << 20, 0);
+        let next_is_there = async |events: &mut Events| {
+            tokio::select! { biased; event = events.next() => Some(event), () = async {} => None }
+        };
+        sink.log(Stream::Out, b"first");
+        assert!(matches!(next_is_there(&mut events).await, Some(Some(Event::Log { .. }))));
+        sink.log(Stream::Out, b"second");
+        assert_eq!(next_is_there(&mut events).await, None);
+        drop(sink);
+        assert!(matches!(next_is_there(&mut events).await, Some(Some(Event::Log { .. }))));
+        assert_eq!(next_is_there(&mut events).await, Some(None));
     }
 
     #[test]

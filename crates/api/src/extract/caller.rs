@@ -78,7 +78,7 @@ async fn authenticate(parts: &Parts, app: &App) -> Result<Principal, Problem> {
     Ok(principal)
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let value = sent.next().ok_or_else(|| Problem::unauthenticated(false))?;
     // Two such headers would let a proxy check one and us the other.

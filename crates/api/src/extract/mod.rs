@@ -10,8 +10,10 @@ pub(crate) mod params;
 pub(crate) mod place;
 pub(crate) mod sent;
 pub(crate) mod upload;
+pub(crate) mod watcher;
 
 pub(crate) use caller::Caller;
 pub(crate) use id::{Function, Id};
 pub(crate) use json::JsonBody;
 pub(crate) use params::Params;
+pub(crate) use watcher::Watcher;

@@ -90,6 +90,7 @@ codes! {
     QuotaReached = "quota_reached", TOO_MANY_REQUESTS, "Your company's quota is used up", "Le quota de votre entreprise est épuisé";
     GitBusy = "git_busy", TOO_MANY_REQUESTS, "Too many repositories are being fetched", "Trop de dépôts sont en cours de lecture";
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests in a minute", "Trop de requêtes en une minute";
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many streams of events are open", "Trop de flux d'événements sont ouverts";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The platform failed", "La plateforme a échoué";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The platform can't serve this right now", "La plateforme ne peut pas répondre maintenant";
 }

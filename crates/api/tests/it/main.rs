@@ -14,5 +14,6 @@ mod limits;
 mod problems;
 mod serving;
 mod speed;
+mod streams;
 mod tasks;
 mod tenants;

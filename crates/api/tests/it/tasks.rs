@@ -178,9 +178,12 @@ async fn a_stream_taken_up_after_the_last_event_ends() {
     app.deploy(&app.admin, "bolt", FREE).await.expect(201);
     let path = submit(&app, "{}").await;
     app.work(|_| result("{}")).await;
+    let told = app.get(&app.admin, &format!("{path}/events")).await.expect(200);
+    let last =
+        told.text().lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap();
     let request =
         crate::app::request(axum::http::Method::GET, &app.admin, &format!("{path}/events"))
-            .header("last-event-id", "1000000")
+            .header("last-event-id", last)
             .body(axum::body::Body::empty());
     let waited = app.send(request.unwrap());
     let ended = tokio::time::timeout(std::time::Duration::from_secs(10), waited).await;

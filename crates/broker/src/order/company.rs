@@ -6,6 +6,7 @@ use domain::{CompanyId, TaskId, Timestamp};
 use super::account::{Account, Tag};
 use super::index;
 use super::ranked::{Key, Ranked};
+use crate::InLine;
 
 /// A class that others of its company go ahead of is served once they used
 /// this many times the time that its next task will: they keep four fifths.
@@ -118,6 +119,19 @@ impl Company {
     pub fn ahead_of(&self, class: QueueClass, key: Key) -> u64 {
         let queue = &self.queues[index(class)];
         (queue.ready.count_below(key) + queue.delayed.count_below(key)) as u64
+    }
+
+    /// The next `first` tasks of each class, delayed ones included.
+    #[must_use]
+    pub fn line(&self, first: usize) -> Vec<InLine> {
+        let of_class = |queue: &Queue| {
+            let mut keys: Vec<_> =
+                queue.ready.iter().take(first).chain(queue.delayed.iter().take(first)).collect();
+            keys.sort_unstable();
+            keys.truncate(first);
+            (0..).zip(keys).map(|(ahead, key)| InLine { task: key.task, ahead }).collect::<Vec<_>>()
+        };
+        self.queues.iter().flat_map(of_class).collect()
     }
 
     /// Whether it has nothing to do and has had something.

@@ -47,6 +47,11 @@ impl Ranked {
         self.chunks.front()?.front().copied()
     }
 
+    /// All entries, the lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = Key> {
+        self.chunks.iter().flatten().copied()
+    }
+
     /// Adds a key; `false` where it is there already.
     pub fn insert(&mut self, key: Key) -> bool {
         // Above all others it goes to the end of the last chunk.
@@ -126,6 +131,7 @@ mod tests {
                 prop_assert_eq!(ranked.len(), plain.len());
                 prop_assert_eq!(ranked.first(), plain.first().copied());
             }
+            prop_assert!(ranked.iter().eq(plain.iter().copied()));
             for n in (0..3000).step_by(17) {
                 prop_assert_eq!(ranked.count_below(key(n)), plain.range(..key(n)).count());
             }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::live::BUFFER;
-use broker::{Error, Handle, InProcess, LiveEvent, Queued, Received, Settings, Topic, Want};
+use broker::{
+    Audience, Error, Handle, InLine, InProcess, LiveEvent, Queued, Received, Settings, Topic, Want,
+};
 use domain::Timestamp;
 use domain::clock::Manual;
 use domain::task::State;
@@ -49,11 +51,13 @@ contract! { in_process:
     a_wait_goes_on_after_a_timeout,
     watchers_get_the_events_of_their_topic_in_order,
     a_company_is_watched_whole_and_alone,
+    many_changes_are_told_as_one_and_after_what_came_before,
+    a_company_sees_its_own_line,
     a_slow_reader_is_told_that_it_missed_events,
 }
 
 fn event(kind: &'static str, number: i64) -> LiveEvent {
-    LiveEvent { kind: kind.into(), data: json!({ "n": number }), seq: Some(number) }
+    LiveEvent { kind: kind.into(), data: json!({ "n": number }), audience: Audience::Company }
 }
 
 fn topic(company: u32, resource: u128) -> Topic {
@@ -192,11 +196,52 @@ mod laws {
         let mut watcher = broker.subscribe_company(company_id(1));
         broker.publish(topic(2, 1), event("theirs", 1));
         broker.publish(topic(1, 1), event("ours", 2));
+        let narrow = LiveEvent { audience: Audience::Topic, ..event("for its own watchers", 0) };
+        broker.publish(topic(1, 1), narrow);
         broker.publish(topic(1, 2), event("ours too", 3));
         for (resource, expected) in [(1, event("ours", 2)), (2, event("ours too", 3))] {
             let received = timeout(SOON, watcher.next()).await.unwrap().unwrap();
             assert_eq!(received, Received::Event(topic(1, resource), Arc::new(expected)));
         }
+    }
+
+    pub(super) async fn many_changes_are_told_as_one_and_after_what_came_before(new: New) {
+        let Fixture { broker, .. } = new(10);
+        broker.changed(topic(1, 1));
+        let mut one = broker.subscribe(topic(1, 1));
+        let mut all = broker.subscribe_company(company_id(1));
+        for number in 0..1000 {
+            broker.changed(topic(1, 1));
+            broker.changed(topic(2, 1));
+            if number == 500 {
+                broker.publish(topic(1, 1), event("last words", 1));
+            }
+        }
+        for watcher in [&mut one, &mut all] {
+            let words = Received::Event(topic(1, 1), Arc::new(event("last words", 1)));
+            assert_eq!(timeout(SOON, watcher.next()).await.unwrap(), Some(words));
+            assert_eq!(timeout(SOON, watcher.next()).await.unwrap(), Some(Received::Changed));
+            let more = tokio::select! { biased; more = watcher.next() => Some(more), () = async {} => None };
+            assert_eq!(more, None, "nothing happened since");
+        }
+    }
+
+    pub(super) async fn a_company_sees_its_own_line(new: New) {
+        let Fixture { broker, .. } = new(10);
+        let later = Timestamp(2_000_000);
+        broker.enqueue(Queued { available_at: later, ..queued(1, 1) }).await.unwrap();
+        broker.enqueue(queued(1, 2)).await.unwrap();
+        broker.enqueue(queued(1, 3)).await.unwrap();
+        broker.enqueue(queued(2, 4)).await.unwrap();
+        let line = broker.line(company_id(1), 2).await.unwrap();
+        assert_eq!((line.waiting, line.running), (3, 0));
+        let mut expected = Vec::new();
+        for task in [1, 2] {
+            let ahead = broker.position(company_id(1), task_id(task)).await.unwrap().unwrap();
+            expected.push(InLine { task: task_id(task), ahead });
+        }
+        assert_eq!(line.next, expected);
+        assert_eq!(broker.line(company_id(3), 2).await.unwrap(), broker::Line::default());
     }
 
     pub(super) async fn a_slow_reader_is_told_that_it_missed_events(new: New) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use blobs::{Area, Key};
+use broker::Audience;
 use bytes::Bytes;
 use domain::testing::Tested;
 use domain::{CompanyId, DeploymentId, Fault, FunctionId, Severity, Text, VersionId};
@@ -132,7 +133,7 @@ impl Engine {
         let log = Box::new(move |line: &str| {
             let data = serde_json::Value::from(line);
             let kind = crate::watch::LOG.into();
-            broker.publish(topic, broker::LiveEvent { kind, data, seq: None });
+            broker.publish(topic, broker::LiveEvent { kind, data, audience: Audience::Topic });
         });
         let built = self.builder.environment(wanted, log).await;
         let faults = built.as_ref().map_or_else(|faults| faults, |built| &built.warnings);
@@ -165,7 +166,7 @@ impl Engine {
         let teller = Box::new(move |tested: &Tested| {
             let data = serde_json::to_value(tested).unwrap_or_default();
             let kind = crate::watch::TEST.into();
-            broker.publish(topic, broker::LiveEvent { kind, data, seq: None });
+            broker.publish(topic, broker::LiveEvent { kind, data, audience: Audience::Topic });
         });
         let tested = self.builder.test(version, package, upload, teller).await;
         let (faults, is_good) = match tested {

@@ -127,7 +127,7 @@ async fn inputs_and_timeouts_beyond_the_bounds_are_refused() {
     world.deploy(&world.admin, &echo()).await;
     let refused = world.submit(&world.admin, r#"{"n": 123456}"#).await.unwrap_err();
     assert!(matches!(refused, Error::TooLarge { what: "inputs", limit_bytes: 10 }), "{refused}");
-    for timeout in [0.0, -1.0, 60.5, f64::NAN, f64::INFINITY] {
+    for timeout in [0.0, -1.0, 1e-320, 0.000_9, 60.5, f64::NAN, f64::INFINITY] {
         let submission = engine::Submission {
             inputs: "{}".into(),
             priority: Default::default(),

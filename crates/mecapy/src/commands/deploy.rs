@@ -93,8 +93,7 @@ impl Deploy {
         })?;
         let accepted: Deployment = answer.read()?;
         let path = format!("/deployments/{}", accepted.deployment_id);
-        let bar =
-            if console.interactive { follow::spinner() } else { indicatif::ProgressBar::hidden() };
+        let bar = follow::spinner(console);
         let mut shown = HashSet::new();
         let mut told = HashSet::new();
         let ended =
@@ -173,7 +172,7 @@ fn show_stage(console: Console, stage: &Stage, good: bool) {
     }
     let time = stage.duration.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_default();
     let mark = if good { console.good("✓") } else { console.bad("✗") };
-    console.say(format!("{mark} {:<12} {:>8}", stage_name(console, &stage.name), duration(time)));
+    console.say(format!("{mark} {:<13} {:>8}", stage_name(console, &stage.name), duration(time)));
 }
 
 fn stage_name(console: Console, name: &str) -> &str {

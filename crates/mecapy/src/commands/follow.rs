@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
 
 use crate::client::{Client, Event, Task};
-use crate::console::Console;
+use crate::console::{Console, shown};
 use crate::exit::{Exit, Failure};
 
 /// Between two looks where the server offers no events.
@@ -46,7 +46,7 @@ pub(super) fn until<T: DeserializeOwned>(
                             told_the_end = true;
                             break;
                         }
-                        "log" | "progress" => {}
+                        "log" | "progress" | "test" => {}
                         _ => seen(Seen::State(&client.get(path)?.read()?)),
                     }
                 }
@@ -75,7 +75,7 @@ pub(super) fn task(
     path: &str,
     deadline: Option<Instant>,
 ) -> Result<Option<(Task, Vec<u8>)>, Failure> {
-    let bar = if console.interactive { spinner() } else { ProgressBar::hidden() };
+    let bar = spinner(console);
     let ended = until(client, path, deadline, Task::has_ended, |seen| match seen {
         Seen::State(task) => bar.set_message(standing(console, task)),
         Seen::Event(event) => show(console, &bar, event),
@@ -105,29 +105,38 @@ fn show(console: Console, bar: &ProgressBar, event: &Event) {
             if let Ok(text) = serde_json::from_str::<String>(&event.data)
                 && console.interactive
             {
-                bar.suspend(|| console.note(text.trim_end_matches('\n')));
+                bar.suspend(|| console.note(shown(text.trim_end_matches('\n'))));
             }
         }
+        "reset" if console.interactive => bar.suspend(|| {
+            console.note(console.t(
+                "… a part of the log was missed here; `mecapy tasks logs ID` prints all of it",
+                "… une partie du journal a été manquée ici ; `mecapy tasks logs ID` l’affiche en entier",
+            ));
+        }),
         "progress" => {
             if let Ok(Progress { step, total, message }) = serde_json::from_str(&event.data) {
-                let mut shown = match total {
+                let mut line = match total {
                     Some(total) if total > 0.0 => {
                         format!("{:.0} % ({step}/{total})", 100.0 * step / total)
                     }
                     _ => format!("{step}"),
                 };
                 if let Some(message) = message {
-                    shown += &format!(" {message}");
+                    line += &format!(" {}", shown(&message));
                 }
-                bar.set_message(shown);
+                bar.set_message(line);
             }
         }
         _ => {}
     }
 }
 
-/// A sign of life with the time since it began.
-pub(super) fn spinner() -> ProgressBar {
+/// A sign of life with the time since it began, where a person watches.
+pub(super) fn spinner(console: Console) -> ProgressBar {
+    if !console.redraws {
+        return ProgressBar::hidden();
+    }
     let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}")
         .expect("the template is written as indicatif expects it");
     let bar = ProgressBar::new_spinner().with_style(style);

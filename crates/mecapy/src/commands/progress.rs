@@ -6,7 +6,7 @@ use crate::console::Console;
 
 /// A bar over bytes, in the language's words; hidden where nobody watches.
 pub(super) fn bar(console: Console, what: &str) -> ProgressBar {
-    if !console.interactive {
+    if !console.redraws {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}")

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::client::{Client, Function, Task, segment};
-use crate::console::{Console, bytes, duration};
+use crate::console::{Console, bytes, duration, shown};
 use crate::exit::{Exit, Failure};
 
 /// Prints an ended task: its result and what it took, or why it failed.
@@ -54,9 +54,9 @@ fn failure(console: Console, task: &Task) {
         console.note(console.bad(console.t("the task was cancelled", "la tâche a été annulée")));
         return;
     };
-    let mut line = format!("{} ({})", error.message.0, error.kind);
+    let mut line = format!("{} ({})", shown(&error.message.0), error.kind);
     if let Some(pointer) = &error.pointer {
-        line += &format!("\n  {pointer}");
+        line += &format!("\n  {}", shown(pointer));
     }
     console.note(format!("{}{} {line}", console.t("error", "erreur"), console.colon()));
     if let (Some(limit), Some(measured)) = (error.limit, error.measured) {
@@ -67,7 +67,7 @@ fn failure(console: Console, task: &Task) {
         });
     }
     if let Some(traceback) = &error.traceback {
-        console.note(traceback.trim_end());
+        console.note(shown(traceback.trim_end()));
     }
 }
 

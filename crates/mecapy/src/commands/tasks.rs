@@ -142,7 +142,7 @@ fn logs(client: &Client, console: Console, path: &str) -> Result<Exit, Failure> 
         console.value(&serde_json::json!({"log": String::from_utf8_lossy(&answer.body)}));
         return Ok(Exit::Done);
     }
-    console.raw(answer.body.trim_ascii_end());
+    console.written(answer.body.trim_ascii_end());
     Ok(Exit::Done)
 }
 

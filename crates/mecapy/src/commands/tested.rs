@@ -7,7 +7,7 @@ use domain::Lang;
 use domain::testing::{Difference, Outcome, UnitTest};
 
 use crate::client::{TestCase, TestReport};
-use crate::console::{Console, duration};
+use crate::console::{Console, duration, shown};
 
 /// One line for a test case, and below it what is not as expected.
 pub(crate) fn say_case(console: Console, case: &TestCase) {
@@ -98,9 +98,4 @@ fn time(seconds: f64) -> String {
 fn indented(text: &str) -> String {
     let lines = text.trim_end().lines().map(|line| format!("    {}", shown(line)));
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Without the controls by which a test could speak to the terminal.
-fn shown(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control() || *c == '\t').collect()
 }

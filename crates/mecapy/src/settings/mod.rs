@@ -55,6 +55,8 @@ pub struct Settings {
     pub git_ca_file: Option<PathBuf>,
     /// Requests that a user, a token or an address may make.
     pub rates: api::Rates,
+    /// How streams of events are kept.
+    pub streams: api::Streams,
     /// How long sessions of browsers last.
     pub sessions: engine::logins::Sessions,
     /// Whether requests need a valid token.

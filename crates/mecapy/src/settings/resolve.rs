@@ -39,6 +39,11 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
             token: sources.integer("MECAPY_RATE_TOKEN"),
             address: sources.integer("MECAPY_RATE_ADDRESS"),
         },
+        streams: api::Streams {
+            of_user: sources.integer("MECAPY_STREAMS_PER_USER").unwrap_or_default(),
+            of_company: sources.integer("MECAPY_STREAMS_PER_COMPANY").unwrap_or_default(),
+            ..api::Streams::default()
+        },
         sessions: sessions(&mut sources),
         token_verification: token_verification(&mut sources, environment),
         database: database(&mut sources).unwrap_or_else(|| data.join("mecapy.db")),

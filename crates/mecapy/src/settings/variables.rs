@@ -45,10 +45,22 @@ impl Variables {
         self.get("HOME").map(PathBuf::from)
     }
 
-    /// Whether colours may be used: <https://no-color.org>.
+    /// Whether what goes to a stream may be coloured, by
+    /// <https://no-color.org> and <https://bixense.com/clicolors>.
     #[must_use]
-    pub fn allows_colour(&self) -> bool {
-        self.get("NO_COLOR").is_none() && self.get("TERM") != Some("dumb")
+    pub fn colours(&self, is_terminal: bool) -> bool {
+        let is = |name, value| self.get(name) == Some(value);
+        if self.get("NO_COLOR").is_some() {
+            return false;
+        }
+        let is_forced = self.get("CLICOLOR_FORCE").is_some() && !is("CLICOLOR_FORCE", "0");
+        is_forced || (is_terminal && !self.is_dumb_terminal() && !is("CLICOLOR", "0"))
+    }
+
+    /// Whether the terminal can only append lines.
+    #[must_use]
+    pub fn is_dumb_terminal(&self) -> bool {
+        self.get("TERM") == Some("dumb")
     }
 }
 
@@ -70,5 +82,20 @@ mod tests {
         assert_eq!(lang([("LANG", "en_GB.UTF-8"), ("LC_MESSAGES", "fr_CA")]), Lang::Fr);
         assert_eq!(lang([("LC_ALL", ""), ("LANG", "fr_BE")]), Lang::Fr);
         assert_eq!(Variables::default().lang(), Lang::En);
+    }
+
+    #[test]
+    fn colours_are_for_terminals_unless_somebody_says_otherwise() {
+        let colours = |pairs: [(&str, &str); 2]| {
+            let variables = Variables::from(pairs);
+            [true, false].map(|is_terminal| variables.colours(is_terminal))
+        };
+        assert_eq!(colours([("TERM", "xterm"), ("X", "")]), [true, false]);
+        assert_eq!(colours([("TERM", "dumb"), ("X", "")]), [false, false]);
+        assert_eq!(colours([("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), [false, false]);
+        assert_eq!(colours([("NO_COLOR", ""), ("CLICOLOR_FORCE", "1")]), [true, true]);
+        assert_eq!(colours([("CLICOLOR_FORCE", "0"), ("TERM", "xterm")]), [true, false]);
+        assert_eq!(colours([("CLICOLOR", "0"), ("TERM", "xterm")]), [false, false]);
+        assert_eq!(colours([("CLICOLOR", "0"), ("CLICOLOR_FORCE", "1")]), [true, true]);
     }
 }

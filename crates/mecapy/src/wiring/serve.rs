@@ -132,6 +132,7 @@ impl Server {
                 limits: settings.limits.clone(),
                 without_token,
                 rates: settings.rates,
+                streams: settings.streams,
                 trusted_proxies: settings.trusted_proxies.clone(),
                 cors_origins: settings.cors_allow_origins.clone(),
                 metrics: Some(metrics),

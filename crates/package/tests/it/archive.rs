@@ -93,3 +93,17 @@ fn a_file_where_a_folder_must_be_is_refused() {
     assert_eq!(codes(&faults), ["archive_bad_path"]);
     assert!(lines(&faults)[0].contains("`data` is a file and a folder at once"));
 }
+
+#[test]
+fn a_folder_for_tests_without_one_is_a_warning() {
+    let package = read_files(&[("tests/cases.json", "[]"), ("tests/README.md", "later")]).unwrap();
+    assert_eq!(
+        lines(&package.warnings),
+        ["tests: there is no Python file in tests/, so nothing is tested by it; pytest looks for \
+          functions `test_…` in files `test_….py`"]
+    );
+    assert!(lignes(&package.warnings)[0].contains("aucun fichier Python dans tests/"));
+    let tested = read_files(&[("tests/cases.json", "[]"), ("tests/test_a.py", "")]).unwrap();
+    assert_eq!(tested.warnings, []);
+    assert_eq!(read_files(&[("tests.md", "none")]).unwrap().warnings, []);
+}

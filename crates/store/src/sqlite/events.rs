@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Sqlite;
 use super::rows::{Cells, Db, Failure, Json, bind, only};
 use crate::Error;
-use crate::events::{Event, Events};
+use crate::events::{Bounds, Event, Events};
 
 #[async_trait]
 impl Events for Sqlite {
@@ -33,6 +33,24 @@ impl Events for Sqlite {
                 bind![company, seq, limit],
                 event,
             ),
+        })
+        .await
+    }
+
+    async fn event_bounds(&self, company: CompanyId) -> Result<Bounds, Error> {
+        self.scan("read events", move |db| {
+            let last = db.one(
+                "SELECT last_seq FROM event_counters WHERE company_id = ?",
+                bind![company],
+                only::<i64>,
+            )?;
+            let first = db.one(
+                "SELECT seq FROM events WHERE company_id = ? ORDER BY seq LIMIT 1",
+                bind![company],
+                only::<i64>,
+            )?;
+            let last = last.unwrap_or_default();
+            Ok(Bounds { first: first.unwrap_or(last + 1), last })
         })
         .await
     }

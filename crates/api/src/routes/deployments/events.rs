@@ -6,7 +6,7 @@ use domain::DeploymentId;
 
 use crate::app::App;
 use crate::events::{LastSeen, stream};
-use crate::extract::{Caller, Id, Params};
+use crate::extract::{Id, Params, Watcher};
 use crate::problem::Problem;
 
 /// The deployment's events as server-sent events, until it has ended.
@@ -26,12 +26,13 @@ use crate::problem::Problem;
 )]
 pub(crate) async fn events(
     State(app): State<App>,
-    Caller(who): Caller,
+    watcher: Watcher,
     Id(id): Id<DeploymentId>,
     seen: LastSeen,
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let updates = app.engine.watch_deployment(&who, id, seen.0).await?;
-    Ok(stream(updates, seen, &app).await)
+    let open = app.streams.open(&watcher.who, &app.settings.streams)?;
+    let updates = app.engine.watch_deployment(&watcher.who, id, seen.0).await?;
+    Ok(stream(updates, seen, watcher, open, &app).await)
 }

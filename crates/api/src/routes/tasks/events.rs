@@ -6,12 +6,12 @@ use domain::TaskId;
 
 use crate::app::App;
 use crate::events::{LastSeen, stream};
-use crate::extract::{Caller, Id, Params};
+use crate::extract::{Id, Params, Watcher};
 use crate::problem::Problem;
 
 /// The task's events as server-sent events, until it has ended: durable
-/// ones (`task.running` …) with an id, `progress` and `log` without, and
-/// `reset` where some of the latter were missed.
+/// ones (`task.running` …) with an id; `progress`, `log`, and while it waits
+/// `queue` with its position; and `reset` where some of these were missed.
 #[utoipa::path(
     get,
     path = "/tasks/{id}/events",
@@ -28,12 +28,13 @@ use crate::problem::Problem;
 )]
 pub(crate) async fn events(
     State(app): State<App>,
-    Caller(who): Caller,
+    watcher: Watcher,
     Id(id): Id<TaskId>,
     seen: LastSeen,
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let updates = app.engine.watch_task(&who, id, seen.0).await?;
-    Ok(stream(updates, seen, &app).await)
+    let open = app.streams.open(&watcher.who, &app.settings.streams)?;
+    let updates = app.engine.watch_task(&watcher.who, id, seen.0).await?;
+    Ok(stream(updates, seen, watcher, open, &app).await)
 }

@@ -12,10 +12,12 @@ mod endings;
 mod exactness;
 mod files;
 mod git;
+mod logs;
 mod migrations;
 mod operator;
 mod queue;
 mod telemetry;
+mod terminal;
 mod tested;
 
 use std::path::Path;
