@@ -35,13 +35,13 @@ pub struct Repository {
     #[arg(long, value_name = "URL")]
     pub git: Option<String>,
     /// Branch, tag or whole commit; the default branch unless given
-    #[arg(long = "ref", value_name = "REF", requires = "git")]
+    #[arg(long = "ref", value_name = "REF", requires = "git", conflicts_with = "archive")]
     pub reference: Option<String>,
     /// Folder of the repository; all of it unless given
-    #[arg(long, value_name = "DIR", requires = "git")]
+    #[arg(long, value_name = "DIR", requires = "git", conflicts_with = "archive")]
     pub path: Option<String>,
     /// Read a token that may read the repository from standard input
-    #[arg(long, value_name = "-", requires = "git")]
+    #[arg(long, value_name = "-", requires = "git", conflicts_with = "archive")]
     pub git_token: Option<String>,
 }
 
@@ -80,9 +80,10 @@ impl Deploy {
     /// When the archive can't be read, or the server can't be reached or
     /// refuses.
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
+        let wanted = self.repository.wanted(console)?;
         let client = Client::new(settings, console.lang)?;
         let started = Instant::now();
-        let answer = match self.repository.wanted(console)? {
+        let answer = match wanted {
             Some(wanted) => client.post("/functions", &wanted),
             None => upload(&client, self.archive.as_deref().unwrap_or(Path::new(".")))?,
         };
