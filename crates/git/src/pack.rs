@@ -104,7 +104,6 @@ impl<R: BufRead> Receiving<'_, R> {
             bytes |= u64::from(byte & 0x7f) << shift;
             shift += 7;
         }
-        Bound::Unpacked.check(bytes, self.limits.unpacked_bytes)?;
         let kind = match kind {
             1 => Kind::Commit,
             2 => Kind::Tree,

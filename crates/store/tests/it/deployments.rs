@@ -2,7 +2,7 @@
 
 use domain::function::FunctionRef;
 use domain::{DeploymentId, Fault, FunctionId, Text};
-use store::deployments::{Published, Stage, Status};
+use store::deployments::{Deployment, Published, Source, Stage, Status};
 
 use crate::functions::deploy;
 use crate::world::{World, draft};
@@ -19,6 +19,7 @@ on_every_backend! {
     what_a_crash_cut_off_is_found,
     deployed_content_is_known_by_the_functions_name,
     ad_hoc_code_is_kept_once_and_shown_nowhere,
+    a_repository_is_kept_with_the_deployment_and_the_version_that_it_made,
 }
 
 fn stage(name: &str, duration_ms: Option<f64>, world: &World) -> Stage {
@@ -49,6 +50,40 @@ async fn stages_are_entered_and_updated(world: World) {
     assert_eq!(deployment.stages, expected);
     assert_eq!(world.told(&tenant, id.0).await, ["deployment.stage"; 3]);
     store.put_stage(company, DeploymentId::new(), None, expected[0].clone()).await.unwrap();
+}
+
+async fn a_repository_is_kept_with_the_deployment_and_the_version_that_it_made(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (company, store) = (tenant.company, &world.store);
+    assert_eq!(tenant.version.source, None);
+    let source = Source {
+        url: "https://example.com/f.git".to_owned(),
+        reference: Some("main".to_owned()),
+        commit: "1".repeat(40),
+        path: None,
+    };
+    let by_zip = store.deployment(company, tenant.version.deployment).await.unwrap().unwrap();
+    assert_eq!(by_zip.source, None);
+    let by_git = Deployment {
+        id: DeploymentId::new(),
+        status: Status::Running,
+        version: None,
+        source: Some(source.clone()),
+        ..by_zip
+    };
+    let id = by_git.id;
+    store.create_deployment(by_git, None).await.unwrap();
+    let found = store.deployment(company, id).await.unwrap().unwrap();
+    assert_eq!(found.source, Some(source.clone()));
+    let mut draft = draft(company, tenant.user, "beam", Some("1.0.0"), 2);
+    draft.version.source = Some(source.clone());
+    store.publish(company, id, draft).await.unwrap();
+    let reference = FunctionRef::Name { company: None, name: "beam".to_owned(), version: None };
+    let version = store.resolve(company, &reference).await.unwrap().unwrap();
+    assert_eq!(version.source, Some(source));
+    // The content of the ZIP again, from a repository: the version is the ZIP's.
+    let first = store.version(company, tenant.version.id).await.unwrap().unwrap();
+    assert_eq!(first.source, None);
 }
 
 async fn a_published_version_ends_its_deployment(world: World) {
