@@ -81,7 +81,6 @@ async fn a_repository_is_kept_with_the_deployment_and_the_version_that_it_made(w
     let reference = FunctionRef::Name { company: None, name: "beam".to_owned(), version: None };
     let version = store.resolve(company, &reference).await.unwrap().unwrap();
     assert_eq!(version.source, Some(source));
-    // The content of the ZIP again, from a repository: the version is the ZIP's.
     let first = store.version(company, tenant.version.id).await.unwrap().unwrap();
     assert_eq!(first.source, None);
 }
