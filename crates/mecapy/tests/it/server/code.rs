@@ -317,3 +317,19 @@ fn the_command_line_runs_a_file() {
     let tasks = call(&["tasks"]);
     assert!(tasks.out.contains("double.py"), "{tasks:?}");
 }
+
+#[test]
+fn whoever_only_submits_gets_the_id_even_where_the_run_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder.path().join("data"), &[]);
+    std::fs::write(folder.path().join("double.py"), DOUBLE).unwrap();
+    let variables = [("MECAPY_API_URL", server.url()), ("MECAPY_TOKEN", server.token())];
+    let call = |words: &[&str]| mecapy(folder.path(), words, &variables);
+    let run = ["run", "--code", "double.py", "--base-image", "python-base", "x=1", "--wait", "0"];
+    for _ in 0..20 {
+        let submitted = call(&run);
+        assert_eq!(submitted.code, 0, "{submitted:?}");
+        let result = call(&["tasks", "result", submitted.out.trim(), "--json"]);
+        assert_eq!((result.code, result.out.trim()), (0, r#"{"y":2}"#), "{submitted:?}");
+    }
+}
