@@ -5,6 +5,7 @@
 CARGO ?= cargo
 MECAPY := target/release/mecapy
 FUZZ ?= --seconds 120 --seed 1
+API ?= --cases 25 --seed 1
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check fuzz test-all test-cgroup2 test-defences test-load bench generate tools
@@ -26,6 +27,7 @@ test: tools ## Every test, on real parts
 	python3 scripts/test_runner.py
 	$(CARGO) build --release --package mecapy
 	scripts/test-examples $(MECAPY)
+	scripts/test-api $(MECAPY) $(API)
 
 check: tools ## Formatting, lints, documentation and checks of the repository
 	$(CARGO) fmt --check

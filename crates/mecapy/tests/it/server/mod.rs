@@ -12,6 +12,7 @@ mod endings;
 mod exactness;
 mod files;
 mod migrations;
+mod open_files;
 mod operator;
 mod queue;
 mod telemetry;
@@ -35,6 +36,16 @@ impl Running {
     /// What the server wrote so far.
     pub(crate) fn said(&self) -> String {
         self.server.said()
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// The administrator's token.
+    pub(crate) fn token(&self) -> &str {
+        self.server.token()
     }
 
     /// Its data folder.
