@@ -5,6 +5,7 @@
 CARGO ?= cargo
 MECAPY := target/release/mecapy
 FUZZ ?= --seconds 120 --seed 1
+API ?= --cases 25 --seed 1
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo docs test check fuzz test-all test-cgroup2 test-defences test-load bench generate tools
@@ -31,6 +32,7 @@ test: tools ## Every test, on real parts
 	scripts/test-examples $(MECAPY)
 	PYTHONPATH=scripts PYTHONDONTWRITEBYTECODE=1 .tools/docs/bin/python scripts/test_docs_blocks.py
 	scripts/test-docs $(MECAPY)
+	scripts/test-api $(MECAPY) $(API)
 
 check: tools ## Formatting, lints, documentation and checks of the repository
 	$(CARGO) fmt --check

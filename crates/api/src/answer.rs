@@ -76,25 +76,27 @@ pub(crate) fn attachment(name: &str) -> HeaderValue {
         .expect("letters, digits and a few signs make a header value")
 }
 
+/// Media types of downloads that a browser shows or saves, and never runs.
+pub(crate) const DOWNLOADS: [&str; 12] = [
+    "application/json",
+    "application/pdf",
+    "application/zip",
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "text/csv",
+    "text/plain",
+    "application/x-ndjson",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.apache.parquet",
+];
+
 /// The media type of a download. What a browser could run as a page of this
 /// site is sent as bytes.
 pub(crate) fn download_type(media_type: &str) -> HeaderValue {
-    const SHOWN: [&str; 12] = [
-        "application/json",
-        "application/pdf",
-        "application/zip",
-        "image/png",
-        "image/jpeg",
-        "image/gif",
-        "image/webp",
-        "text/csv",
-        "text/plain",
-        "application/x-ndjson",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "application/vnd.apache.parquet",
-    ];
     let essence = media_type.split(';').next().unwrap_or_default().trim();
-    let known = SHOWN.into_iter().find(|known| known.eq_ignore_ascii_case(essence));
+    let known = DOWNLOADS.into_iter().find(|known| known.eq_ignore_ascii_case(essence));
     HeaderValue::from_static(known.unwrap_or("application/octet-stream"))
 }
 

@@ -6,11 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use domain::origin::{Origin, Trace};
-use domain::permission::Source;
 use domain::{Lang, Text, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -65,17 +64,16 @@ impl Context {
 
     /// Where what this request asks for comes from.
     pub(crate) fn origin(&self) -> Origin {
-        Origin { request_id: self.request_id().into(), trace: self.trace }
+        Origin {
+            address: self.address,
+            request_id: Some(self.request_id().into()),
+            trace: self.trace,
+        }
     }
 
     /// The request's id: the caller's where it is acceptable, else a new one.
     pub(crate) fn request_id(&self) -> &str {
         self.id.to_str().unwrap_or_default()
-    }
-
-    /// Where the request came from, as the audit log keeps it.
-    pub(crate) fn source(&self) -> Source {
-        Source { address: self.address, request_id: Some(self.request_id().into()) }
     }
 
     /// Remembers for the log who called.
@@ -110,7 +108,7 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
     request.extensions_mut().insert(Arc::clone(&context));
 
     let leftover = Leftover::of(&mut request);
-    let refused = match unknown_coding(request.headers()) {
+    let refused = match unknown_coding(request.headers()).or_else(|| too_long(request.uri())) {
         Some(problem) => Some(problem),
         // Whoever watches over the server is not to be sent away.
         None if endpoint.starts_with("/health") => None,
@@ -167,6 +165,11 @@ fn unknown_coding(headers: &HeaderMap) -> Option<Problem> {
     ))
 }
 
+fn too_long(uri: &Uri) -> Option<Problem> {
+    let length = uri.path_and_query().map_or(0, |uri| uri.as_str().len());
+    (length > problem::LONGEST_URI).then(Problem::uri_too_long)
+}
+
 /// A request that was answered, for whoever collects traces.
 struct Told<'a> {
     method: &'a axum::http::Method,
@@ -219,7 +222,7 @@ fn record(method: &axum::http::Method, endpoint: &str, status: u16, duration: st
 
 /// Headers that every answer carries, whatever it is. An answer that said
 /// more about caching or scripts keeps its word.
-fn secure(headers: &mut HeaderMap) {
+pub(crate) fn secure(headers: &mut HeaderMap) {
     const ALWAYS: [(HeaderName, &str); 5] = [
         (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains; preload"),
         (header::X_FRAME_OPTIONS, "DENY"),

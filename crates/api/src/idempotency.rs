@@ -36,7 +36,7 @@ impl FromRequestParts<App> for Once {
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         let key = match parts.headers.get(HEADER).map(HeaderValue::to_str) {
             None => None,
-            Some(Ok(key)) if (1..=255).contains(&key.len()) => Some(key.to_owned()),
+            Some(Ok(key)) if is_key(key) => Some(key.to_owned()),
             Some(_) => {
                 return Err(Problem::new(
                     Code::InvalidHeader,
@@ -51,6 +51,10 @@ impl FromRequestParts<App> for Once {
         let route = format!("{} {}", parts.method, path.strip_prefix("/api").unwrap_or(path));
         Ok(Self { key, route })
     }
+}
+
+fn is_key(key: &str) -> bool {
+    (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl Once {

@@ -1,6 +1,8 @@
 //! Serving: connections with their time-outs, and a stop that lets requests
 //! end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::Request;
@@ -9,18 +11,21 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::Api;
 use crate::address::Peer;
+use crate::explained::Explained;
+use crate::refused::Refusals;
 use crate::taken::Taken;
 
 /// The most headers of a request.
-const HEADERS: usize = 100;
+pub(crate) const HEADERS: usize = 100;
 /// The most bytes of a request's head, and of what is read ahead.
-const HEAD_BYTES: usize = 64 << 10;
+pub(crate) const HEAD_BYTES: usize = 64 << 10;
 /// How long to wait where the machine has no file descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
@@ -31,6 +36,9 @@ impl Api {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let connections = TaskTracker::new();
         let cut = CancellationToken::new();
+        let most = self.app.settings.connections.min(Semaphore::MAX_PERMITS);
+        let (places, refusals) = (Arc::new(Semaphore::new(most)), Refusals::new());
+        let mut full = false;
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
@@ -38,10 +46,23 @@ impl Api {
                 () = &mut shutdown => break,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let served = self.connection(stream, Peer(peer.ip()));
-                    connections.spawn(cut.clone().run_until_cancelled_owned(served));
-                }
+                Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
+                    Ok(place) => {
+                        full = false;
+                        let served = self.connection(stream, Peer(peer.ip()));
+                        let served = cut.clone().run_until_cancelled_owned(served);
+                        connections.spawn(async move {
+                            let _ = served.await;
+                            drop(place);
+                        });
+                    }
+                    Err(_) => {
+                        if !std::mem::replace(&mut full, true) {
+                            tracing::warn!(most, "all connections are taken; more are refused");
+                        }
+                        refusals.refuse(stream, &connections);
+                    }
+                },
                 // The caller gave up before it was its turn.
                 Err(error) if is_callers(&error) => {}
                 Err(error) => {
@@ -75,13 +96,16 @@ impl Api {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        let asked = Arc::new(AtomicBool::new(false));
+        let asks = Arc::clone(&asked);
         let router = self.router.clone().map_request(move |mut request: Request<Incoming>| {
+            asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(peer);
             request
         });
         let service = TowerToHyperService::new(router);
         let head_timeout = self.app.settings.head_timeout;
-        let stream = Taken::new(stream, self.app.settings.body_pause);
+        let stream = Explained::new(Taken::new(stream, self.app.settings.body_pause), asked);
         let stopping = self.app.stopping.clone();
         async move {
             let connection = http1::Builder::new()

@@ -30,6 +30,8 @@ pub struct Settings {
     pub without_token: Option<Principal>,
     /// Where `/metrics` reads; without it the page answers nothing.
     pub metrics: Option<PrometheusHandle>,
+    /// Connections that may be open at once; further ones are answered 503.
+    pub connections: usize,
     /// How long a connection may take to send the head of a request. An idle
     /// connection is closed after the same time.
     pub head_timeout: Duration,
@@ -54,6 +56,7 @@ impl Default for Settings {
             streams: streams::Settings::default(),
             without_token: None,
             metrics: None,
+            connections: 10_000,
             head_timeout: Duration::from_secs(30),
             body_pause: Duration::from_secs(30),
             drain: Duration::from_secs(10),
@@ -71,6 +74,7 @@ impl std::fmt::Debug for Settings {
             .field("streams", &self.streams)
             .field("without_token", &self.without_token.is_some())
             .field("metrics", &self.metrics.is_some())
+            .field("connections", &self.connections)
             .field("head_timeout", &self.head_timeout)
             .field("body_pause", &self.body_pause)
             .field("drain", &self.drain)

@@ -1,14 +1,17 @@
 //! Where work came from: a request, and the trace that it is part of.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The request that asked for something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The request that asked for something; empty where none did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
+    /// The caller's address.
+    pub address: Option<IpAddr>,
     /// Its id, as `X-Request-Id` carries it: short, and of plain characters.
-    pub request_id: Arc<str>,
+    pub request_id: Option<Arc<str>>,
     /// Where it stands in a trace, while traces are collected.
     pub trace: Option<Trace>,
 }

@@ -1,13 +1,12 @@
 //! Who may do what.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CompanyId, SessionId, TokenId, UserId};
+use crate::origin::Origin;
 
 /// Whoever a request speaks for, after its token or session was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct Principal {
     pub credential: Credential,
     /// Where the request came from, as the audit log keeps it; empty for
     /// requests that it doesn't record.
-    pub source: Source,
+    pub origin: Origin,
 }
 
 impl Principal {
@@ -70,15 +69,6 @@ pub enum Credential {
     Token(TokenId),
     /// The cookie of a browser that is logged in.
     Session(SessionId),
-}
-
-/// Where a request came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
-    /// The caller's address.
-    pub address: Option<IpAddr>,
-    /// The request's id.
-    pub request_id: Option<Arc<str>>,
 }
 
 /// A part of what may be done, to which a token can be narrowed.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::permission::{Credential, Principal, Role, Scopes, Source};
+use domain::origin::Origin;
+use domain::permission::{Credential, Principal, Role, Scopes};
 use domain::{CompanyId, Digest, Timestamp, TokenId, UserId};
 use moka::sync::Cache;
 use sha2::Digest as _;
@@ -112,7 +113,7 @@ impl Engine {
             role: found.role,
             scopes: token.scopes,
             credential: Credential::Token(token.id),
-            source: Source::default(),
+            origin: Origin::default(),
         };
         self.checked.insert(hash, &principal, token.expires_at, read_at);
         if token.last_used_at.is_none_or(|last| now.since(last) >= USE_KNOWN) {
@@ -141,7 +142,7 @@ impl Engine {
             role: open.role,
             scopes: Scopes::ALL,
             credential: Credential::Session(open.id),
-            source: Source::default(),
+            origin: Origin::default(),
         };
         let until = open.expires_at.min(open.seen_at.after(idle));
         self.checked.insert(hash, &principal, Some(until), read_at);

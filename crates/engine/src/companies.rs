@@ -1,8 +1,9 @@
 //! Companies, their members and quotas.
 
-use domain::permission::{Credential, Principal, Role, Scopes, Source};
+use domain::origin::Origin;
+use domain::permission::{Credential, Principal, Role, Scopes};
 use domain::{CompanyId, Fault, Text, UserId};
-use store::accounts::{Budget, Company, Member};
+use store::accounts::{Budget, Company, Drafting, Member};
 use store::audit::Entry;
 use store::{Cursor, Page};
 
@@ -28,6 +29,9 @@ impl Default for Quotas {
     }
 }
 
+/// The largest whole number that every reader of JSON takes exactly.
+const EXACT: u64 = (1 << 53) - 1;
+
 /// The name of the company that an embedded server starts with.
 pub const FIRST_COMPANY: &str = "main";
 /// The name of the administrator that a server starts with.
@@ -46,14 +50,13 @@ impl Engine {
         check_name("name", name)?;
         check_name("admin", admin)?;
         check(quotas)?;
-        self.is_nobodys_elsewhere(admin, None).await?;
+        let company = self.company_to_be(name, quotas);
         // A platform's log, and the new company's own.
         let entry = Entry::by(who, "company.create", name);
-        let company = self.insert_company(name, quotas, Some(entry)).await?;
-        let entry = Entry::by(who, "member.put", format!("{admin} as company_admin"));
-        let entry = entry.in_company(company.id);
-        let user =
-            self.store.put_member(company.id, admin, Role::CompanyAdmin, Some(entry)).await?;
+        let of_admin = Entry::by(who, "member.put", format!("{admin} as company_admin"));
+        let of_admin = of_admin.in_company(company.id);
+        let user = self.store.create_company_of(company.clone(), admin, entry, of_admin);
+        let user = user.await.map_err(taken)?;
         let minted = self.mint_first(company.id, user, "first", who.scopes).await?;
         Ok((company, minted))
     }
@@ -122,10 +125,12 @@ impl Engine {
         if let Some(known) = known {
             need(who, known.role)?;
         }
-        self.is_nobodys_elsewhere(name, Some(id)).await?;
         let resource = format!("{name} as {}", role.as_str());
         let entry = Entry::by(who, "member.put", resource).in_company(id);
-        let user = self.store.put_member(id, name, role, Some(entry)).await?;
+        // Adding makes a token, which would be in the name of whoever belongs to
+        // other companies: who is somebody already is invited, and agrees.
+        let user = self.store.put_member(id, name, role, Drafting::Refused, Some(entry));
+        let user = user.await.map_err(taken)?;
         self.checked.forget();
         let minted = match known {
             Some(_) => None,
@@ -158,19 +163,23 @@ impl Engine {
     pub async fn found(&self) -> Result<Option<Minted>, Error> {
         let company = match self.store.company_named(FIRST_COMPANY).await? {
             Some(company) => company,
-            None => self.insert_company(FIRST_COMPANY, Quotas::default(), None).await?,
+            None => {
+                let company = self.company_to_be(FIRST_COMPANY, Quotas::default());
+                self.store.create_company(company.clone(), None).await.map_err(taken)?;
+                company
+            }
         };
         if self.store.members(company.id).await?.iter().any(|m| m.name == FIRST_ADMIN) {
             return Ok(None);
         }
-        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
+        let user = self.put_first_admin(company.id).await?;
         self.mint_first(company.id, user, "admin.token", Scopes::ALL).await.map(Some)
     }
 
     /// A fresh administrator's token, for an operator who lost the first.
     pub async fn new_admin_token(&self) -> Result<Minted, Error> {
         let company = self.first_company().await?;
-        let user = self.store.put_member(company.id, FIRST_ADMIN, Role::Admin, None).await?;
+        let user = self.put_first_admin(company.id).await?;
         self.mint_first(company.id, user, "admin.token", Scopes::ALL).await
     }
 
@@ -188,24 +197,13 @@ impl Engine {
             role: admin.role,
             scopes: Scopes::ALL,
             credential: Credential::Nothing,
-            source: Source::default(),
+            origin: Origin::default(),
         })
     }
 
-    /// Refuses the name of somebody who belongs to other companies and not to
-    /// this one: adding makes a token, which would be in that person's name.
-    /// Whoever is somebody already is invited, and agrees.
-    async fn is_nobodys_elsewhere(
-        &self,
-        name: &str,
-        company: Option<CompanyId>,
-    ) -> Result<(), Error> {
-        let Some(user) = self.store.user_named(name).await? else { return Ok(()) };
-        let companies = self.store.memberships(user.id).await?;
-        if companies.is_empty() || companies.iter().any(|of| Some(of.company) == company) {
-            return Ok(());
-        }
-        Err(Error::NameTaken { what: "user", name: name.to_owned() })
+    async fn put_first_admin(&self, company: CompanyId) -> Result<UserId, Error> {
+        let drafting = Drafting::Allowed;
+        Ok(self.store.put_member(company, FIRST_ADMIN, Role::Admin, drafting, None).await?)
     }
 
     /// A token with which somebody new can sign in, no wider than what the
@@ -224,13 +222,8 @@ impl Engine {
         self.store.company_named(FIRST_COMPANY).await?.ok_or(Error::NotFound("company"))
     }
 
-    async fn insert_company(
-        &self,
-        name: &str,
-        quotas: Quotas,
-        entry: Option<Entry>,
-    ) -> Result<Company, Error> {
-        let company = Company {
+    fn company_to_be(&self, name: &str, quotas: Quotas) -> Company {
+        Company {
             id: CompanyId::new(),
             name: name.to_owned(),
             weight: quotas.weight,
@@ -238,11 +231,6 @@ impl Engine {
             max_queued: quotas.max_queued,
             budget: quotas.budget,
             created_at: self.clock.now(),
-        };
-        match self.store.create_company(company.clone(), entry).await {
-            Ok(()) => Ok(company),
-            Err(store::Error::NameTaken { what, name }) => Err(Error::NameTaken { what, name }),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -252,6 +240,13 @@ impl Engine {
             return Ok(());
         }
         Err(Error::NotFound("company"))
+    }
+}
+
+fn taken(error: store::Error) -> Error {
+    match error {
+        store::Error::NameTaken { what, name } => Error::NameTaken { what, name },
+        error => error.into(),
     }
 }
 
@@ -273,6 +268,18 @@ pub(crate) fn check_name(key: &str, name: &str) -> Result<(), Error> {
 
 fn check(quotas: Quotas) -> Result<(), Error> {
     let mut faults = Vec::new();
+    for (key, number) in [
+        ("/max_tasks_per_day", quotas.budget.tasks_per_day),
+        ("/max_storage_bytes", quotas.budget.storage_bytes),
+    ] {
+        if number.is_some_and(|number| number > EXACT) {
+            let message = Text::new(
+                format!("expected a number up to {EXACT}"),
+                format!("attendu : un nombre jusqu'à {EXACT}"),
+            );
+            faults.push(Fault::error("quota_invalid", message).at_key(key));
+        }
+    }
     if quotas.budget.cpu_s_per_day.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
         faults.push(
             Fault::error(

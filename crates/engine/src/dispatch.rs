@@ -103,7 +103,7 @@ impl Work {
     /// this process does not know it.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        self.origin.as_ref().map_or("", |origin| &origin.request_id)
+        self.origin.as_ref().and_then(|origin| origin.request_id.as_deref()).unwrap_or_default()
     }
 }
 

@@ -94,7 +94,7 @@ impl Engine {
         let (ending, artifacts) = match self.ending(&lease, &task, &deployed, report).await {
             Ok(ending) => ending,
             Err(error) => {
-                let request_id = origin.as_ref().map(|origin| &*origin.request_id);
+                let request_id = origin.as_ref().and_then(|origin| origin.request_id.as_deref());
                 tracing::error!(request_id, task.id = %id, "a result could not be kept: {error}");
                 let outcome = outcome_of(&task, storage_failed());
                 (
@@ -108,7 +108,7 @@ impl Engine {
                 )
             }
         };
-        let request_id = origin.as_ref().map(|origin| &*origin.request_id);
+        let request_id = origin.as_ref().and_then(|origin| origin.request_id.as_deref());
         tracing::debug!(request_id, task.id = %id, artifacts, "attempt ended");
         let handed_back = matches!(ending.outcome, Outcome::HandBack);
         let retry_delay = match &ending.outcome {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use domain::permission::{Credential, Principal, Role, Scopes, Source};
+use domain::origin::Origin;
+use domain::permission::{Credential, Principal, Role, Scopes};
 use domain::{CompanyId, Fault, InvitationId, Text};
 use store::audit::{Entry, Outcome};
-use store::invitations::{Invitation, Waiting};
+use store::invitations::{Invitation, Settled, Waiting};
 use store::logins::User;
 
 use crate::access::{hash, need, random};
@@ -75,7 +76,10 @@ impl Engine {
         };
         let resource = format!("{} as {}", invitation.name, role.as_str());
         let entry = Entry::by(who, "invitation.create", resource).in_company(company);
-        self.store.invite(invitation.clone(), entry).await?;
+        match self.store.invite(invitation.clone(), who.role, entry).await? {
+            Settled::Above(role) => need(who, role)?,
+            Settled::Done | Settled::Missing => {}
+        }
         Ok((invitation, secret))
     }
 
@@ -98,9 +102,10 @@ impl Engine {
     ) -> Result<(), Error> {
         self.may_manage(who, company).await?;
         let entry = Entry::by(who, "invitation.revoke", id.to_string()).in_company(company);
-        match self.store.revoke_invitation(company, id, entry).await? {
-            true => Ok(()),
-            false => Err(Error::NotFound("invitation")),
+        match self.store.revoke_invitation(company, id, who.role, entry).await? {
+            Settled::Done => Ok(()),
+            Settled::Missing => Err(Error::NotFound("invitation")),
+            Settled::Above(role) => need(who, role),
         }
     }
 
@@ -117,7 +122,7 @@ impl Engine {
         secret: &str,
         password: String,
         replaced: Option<String>,
-        source: Source,
+        origin: Origin,
     ) -> Result<LoggedIn, Error> {
         let (waiting, shown) = self.invitation(secret).await?;
         let Invitation { company, name, .. } = waiting.invitation.clone();
@@ -131,7 +136,7 @@ impl Engine {
                 let now = self.clock.now();
                 let attempt = self
                     .throttle
-                    .begin(now, &name, source.address)
+                    .begin(now, &name, origin.address)
                     .map_err(|retry_after| Error::TooManyLogins { retry_after })?;
                 if !self.verify(&attempt, password, known).await? {
                     return Err(Error::WrongLogin);
@@ -148,13 +153,13 @@ impl Engine {
             action: "invitation.accept",
             resource: name.clone(),
             outcome: Outcome::Done,
-            address: source.address,
-            request_id: source.request_id.clone(),
+            address: origin.address,
+            request_id: origin.request_id.clone(),
         };
         self.store.accept(waiting, hash, entry).await?.ok_or(Error::InvitationGone)?;
         self.checked.forget();
         let user = self.store.user_named(&name).await?.ok_or(Error::InvitationGone)?;
-        self.open_session(&user, Some(&company_name), replaced, source).await
+        self.open_session(&user, Some(&company_name), replaced, origin).await
     }
 
     async fn may_manage(&self, who: &Principal, company: CompanyId) -> Result<(), Error> {
@@ -179,7 +184,7 @@ fn check_email(email: Option<&str>) -> Result<(), Error> {
     let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;\"".contains(c);
     let parts = email.rsplit_once('@');
     let valid = parts.is_some_and(|(local, host)| !local.is_empty() && host.contains('.'));
-    if valid && email.len() <= 254 && email.chars().all(plain) {
+    if valid && email.chars().count() <= 254 && email.chars().all(plain) {
         return Ok(());
     }
     Err(Error::Invalid(vec![

@@ -51,7 +51,7 @@ pub use files::{Content, Download, INPUTS_FOLDER, InputFile};
 pub use finish::{End, Report, StagedArtifact};
 pub use git;
 pub use idempotency::Begun;
-pub use operations::{Health, QueueReport, TemplateStatus, WorkerStatus};
+pub use operations::{Health, QueueReport, TemplateStatus, WorkerSeen, WorkerStatus};
 pub use store;
 pub use submit::{Submission, Submitted};
 pub use tasks::{TaskFilter, TaskView};

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use domain::permission::{Credential, Principal, Scopes, Source};
+use domain::origin::Origin;
+use domain::permission::{Credential, Principal, Scopes};
 use domain::{CompanyId, Fault, SessionId, Text, Timestamp};
 use store::audit::{Entry, Outcome};
 use store::logins::{Membership, Session, User};
@@ -38,7 +39,7 @@ pub struct Login {
     /// The cookie that the browser had before, which ends.
     pub replaced: Option<String>,
     /// Where the request came from.
-    pub source: Source,
+    pub origin: Origin,
 }
 
 /// Somebody who logged in.
@@ -65,12 +66,12 @@ impl Engine {
     /// Opens a session. The answer is the same, after the same work, whether
     /// the user does not exist or the password is wrong.
     pub async fn log_in(&self, login: Login) -> Result<LoggedIn, Error> {
-        let Login { name, password, company, replaced, source } = login;
+        let Login { name, password, company, replaced, origin } = login;
         // No user has a name that is none; such names take no memory here.
         let account = if domain::function::is_name(&name) { name.as_str() } else { "" };
         let attempt = self
             .throttle
-            .begin(self.clock.now(), account, source.address)
+            .begin(self.clock.now(), account, origin.address)
             .map_err(|retry_after| Error::TooManyLogins { retry_after })?;
         let user = match account {
             "" => None,
@@ -79,11 +80,11 @@ impl Engine {
         let known = user.as_ref().and_then(|user| user.password.clone());
         let right = self.verify(&attempt, password, known).await?;
         let Some(user) = user.filter(|_| right) else {
-            self.record_refusal(account, &source).await?;
+            self.record_refusal(account, &origin).await?;
             return Err(Error::WrongLogin);
         };
         self.throttle.succeeded(attempt);
-        self.open_session(&user, company.as_deref(), replaced, source).await
+        self.open_session(&user, company.as_deref(), replaced, origin).await
     }
 
     /// Looks at a password; an attempt that could not be looked at is withdrawn.
@@ -99,7 +100,7 @@ impl Engine {
 
     /// Records a refused login of a user that exists. What is no user's name
     /// may be a password typed into the wrong field, and is kept nowhere.
-    async fn record_refusal(&self, name: &str, source: &Source) -> Result<(), Error> {
+    async fn record_refusal(&self, name: &str, origin: &Origin) -> Result<(), Error> {
         let Some(user) = self.store.user_named(name).await? else { return Ok(()) };
         let company = self.store.memberships(user.id).await?.first().map(|m| m.company);
         let entry = Entry {
@@ -109,8 +110,8 @@ impl Engine {
             action: "login",
             resource: user.name,
             outcome: Outcome::Refused,
-            address: source.address,
-            request_id: source.request_id.clone(),
+            address: origin.address,
+            request_id: origin.request_id.clone(),
         };
         Ok(self.store.record(entry).await?)
     }
@@ -121,7 +122,7 @@ impl Engine {
         user: &User,
         company: Option<&str>,
         replaced: Option<String>,
-        source: Source,
+        origin: Origin,
     ) -> Result<LoggedIn, Error> {
         let companies = self.store.memberships(user.id).await?;
         let chosen = match company {
@@ -139,7 +140,7 @@ impl Engine {
             secret_sha256: hash(&secret),
             user: user.id,
             company: chosen.company,
-            address: source.address,
+            address: origin.address,
             created_at: now,
             seen_at: now,
             expires_at: now.after(self.sessions.longest),
@@ -152,7 +153,7 @@ impl Engine {
             role: chosen.role,
             scopes: Scopes::ALL,
             credential: Credential::Session(id),
-            source,
+            origin,
         };
         let entry = Entry::by(&principal, "login", user.name.clone());
         let replaced = replaced.map(|secret| hash(&secret));
@@ -201,7 +202,7 @@ impl Engine {
         if user.password.is_some() {
             let attempt = self
                 .throttle
-                .begin(self.clock.now(), &user.name, who.source.address)
+                .begin(self.clock.now(), &user.name, who.origin.address)
                 .map_err(|retry_after| Error::TooManyLogins { retry_after })?;
             let right = match present {
                 Some(present) => self.verify(&attempt, present, user.password.clone()).await?,

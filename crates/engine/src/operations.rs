@@ -35,6 +35,17 @@ pub struct WorkerStatus {
     pub cold_starts: u64,
 }
 
+/// A worker as a caller sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerSeen {
+    /// Its id, which tasks name.
+    pub id: WorkerId,
+    /// Whether it takes no more tasks.
+    pub draining: bool,
+    /// How it is, for platform admins.
+    pub status: Option<WorkerStatus>,
+}
+
 /// A warm template.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TemplateStatus {
@@ -55,8 +66,8 @@ pub struct QueueReport {
     /// By class and company; for callers who are no platform admins only
     /// their own company's numbers.
     pub depths: Depths,
-    /// Runs that stand ready.
-    pub warm: u32,
+    /// Runs that stand ready; for platform admins alone.
+    pub warm: Option<u32>,
 }
 
 /// Which parts answer. `None`: the mode has no such part.
@@ -75,26 +86,28 @@ pub struct Health {
 impl Engine {
     /// How much waits and runs.
     pub async fn queue(&self, who: &Principal) -> Result<QueueReport, Error> {
-        let mut depths = self.broker.depths().await?;
+        let depths = self.broker.depths().await?;
         if !who.is_admin() {
-            depths = only(depths, who.company);
+            return Ok(QueueReport { depths: only(depths, who.company), warm: None });
         }
         let warm = self.local.get().map_or(0, |(_, worker)| {
             worker.status().templates.iter().map(|template| template.ready).sum()
         });
-        Ok(QueueReport { depths, warm })
+        Ok(QueueReport { depths, warm: Some(warm) })
     }
 
-    /// The workers. Members see that they are there, not what others run.
-    pub async fn workers(&self, who: &Principal) -> Result<Vec<WorkerStatus>, Error> {
-        let mut workers: Vec<_> =
-            self.local.get().map(|(_, worker)| worker.status()).into_iter().collect();
-        if !who.is_admin() {
-            for worker in &mut workers {
-                worker.templates.clear();
-            }
-        }
-        Ok(workers)
+    /// The workers, each with how it is for platform admins. Others see which
+    /// workers their tasks name and whether these take more, neither where they
+    /// stand nor how busy everybody together keeps them.
+    pub async fn workers(&self, who: &Principal) -> Result<Vec<WorkerSeen>, Error> {
+        let workers = self.local.get().map(|(_, worker)| worker.status()).into_iter();
+        Ok(workers
+            .map(|status| WorkerSeen {
+                id: status.id,
+                draining: status.draining,
+                status: who.is_admin().then_some(status),
+            })
+            .collect())
     }
 
     /// Writes what is looked at rather than counted, for a scrape of the

@@ -18,7 +18,7 @@ use domain::task::{Measured, Priority, QueueClass, State};
 use domain::{
     CompanyId, DeploymentId, Digest, FunctionId, LeaseToken, TaskId, UserId, VersionId, WorkerId,
 };
-use store::accounts::Company;
+use store::accounts::{Company, Drafting};
 use store::deployments::{Deployment, Draft, Published, Status};
 use store::functions::Version;
 use store::tasks::{Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task};
@@ -204,7 +204,10 @@ impl Tenant {
             created_at,
         };
         store.create_company(row, None).await.unwrap();
-        let user = store.put_member(company, "someone", Role::Member, None).await.unwrap();
+        let user = store
+            .put_member(company, "someone", Role::Member, Drafting::Allowed, None)
+            .await
+            .unwrap();
         let id = DeploymentId::new();
         let deployment = Deployment {
             company,

@@ -48,6 +48,16 @@ pub struct Used {
     pub bytes: u64,
 }
 
+/// Whether somebody who belongs to other companies alone may be made a member
+/// without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drafting {
+    /// They are invited, and agree.
+    Refused,
+    /// The operator's own doing: at the founding, and where a token was lost.
+    Allowed,
+}
+
 /// A member of a company.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
@@ -108,6 +118,16 @@ pub trait Accounts: Send + Sync {
     async fn create_company(&self, company: Company, entry: Option<Entry>) -> Result<(), Error>;
     /// One company.
     async fn company(&self, id: CompanyId) -> Result<Option<Company>, Error>;
+    /// Stores a company with its first administrator, whose name must not be
+    /// that of somebody who belongs to other companies; answers the
+    /// administrator's id.
+    async fn create_company_of(
+        &self,
+        company: Company,
+        admin: &str,
+        entry: Entry,
+        of_admin: Entry,
+    ) -> Result<UserId, Error>;
     /// One company by its name.
     async fn company_named(&self, name: &str) -> Result<Option<Company>, Error>;
     /// All companies, for platform admins.
@@ -127,11 +147,15 @@ pub trait Accounts: Send + Sync {
     /// Adds a user (created where the name is new) to a company, or changes
     /// the role of one that is there, which ends its sessions and the open
     /// invitations of its name there. Answers the user's id.
+    ///
+    /// Where the caller is not `drafting`, the name of somebody who belongs to
+    /// other companies alone is [`Error::NameTaken`].
     async fn put_member(
         &self,
         company: CompanyId,
         name: &str,
         role: Role,
+        drafting: Drafting,
         entry: Option<Entry>,
     ) -> Result<UserId, Error>;
     /// The members of a company.

@@ -42,8 +42,8 @@ impl Entry {
             action,
             resource: resource.into(),
             outcome: Outcome::Done,
-            address: who.source.address,
-            request_id: who.source.request_id.clone(),
+            address: who.origin.address,
+            request_id: who.origin.request_id.clone(),
         }
     }
 

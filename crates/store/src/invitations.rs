@@ -46,21 +46,39 @@ pub struct Waiting {
     pub user: Option<(crate::logins::User, bool)>,
 }
 
+/// What came of a change to open invitations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It was done.
+    Done,
+    /// There is none such that is open.
+    Missing,
+    /// The open one leads to this role, above what the caller may give;
+    /// nothing was changed.
+    Above(Role),
+}
+
 /// Invitations.
 #[async_trait]
 pub trait Invitations: Send + Sync {
-    /// Stores an invitation; earlier ones of the same name in that company
-    /// are revoked.
-    async fn invite(&self, invitation: Invitation, entry: Entry) -> Result<(), Error>;
+    /// Stores an invitation; open ones of the same name in that company are
+    /// revoked, unless one leads to a role above `most`.
+    async fn invite(
+        &self,
+        invitation: Invitation,
+        most: Role,
+        entry: Entry,
+    ) -> Result<Settled, Error>;
     /// The invitations of a company, newest first.
     async fn invitations(&self, company: CompanyId) -> Result<Vec<Invitation>, Error>;
-    /// Revokes an invitation; `false` where there is none such that is open.
+    /// Revokes an open invitation to a role that is not above `most`.
     async fn revoke_invitation(
         &self,
         company: CompanyId,
         id: InvitationId,
+        most: Role,
         entry: Entry,
-    ) -> Result<bool, Error>;
+    ) -> Result<Settled, Error>;
     /// The open invitation with this secret's hash.
     async fn invitation(&self, secret_sha256: Digest) -> Result<Option<Waiting>, Error>;
     /// Accepts what [`Invitations::invitation`] answered: makes the user where

@@ -124,7 +124,7 @@ async fn attempt(worker: Worker, slot: Taken, work: Work, control: Control) {
     worker.0.ended.notify_waiters();
     if let Err(error) = finished {
         // The lease runs out, and the reaper takes the task over.
-        let request_id = origin.as_ref().map(|origin| &*origin.request_id);
+        let request_id = origin.as_ref().and_then(|origin| origin.request_id.as_deref());
         tracing::error!(request_id, task.id = %id, "an ended run can't be stored: {error}");
     }
 }
@@ -203,7 +203,7 @@ async fn run(
     let limits = limits(runtime, &worker.0.settings.limits, wall);
     let assignment = Assignment {
         input_files: inputs.as_ref().map(|folder| folder.path().to_owned()),
-        request_id: work.origin.as_ref().map(|origin| origin.request_id.clone()),
+        request_id: work.origin.as_ref().and_then(|origin| origin.request_id.clone()),
         ..Assignment::new(Job::Calculate { inputs: work.inputs.clone() }, code, limits)
     };
     let prepared_in = began.elapsed();

@@ -47,7 +47,7 @@ impl FromRequestParts<App> for Caller {
         if !matches!(needs, Needs::Scope(Scope::Read | Scope::Run))
             && let Some(context) = context
         {
-            principal.source = context.source();
+            principal.origin = context.origin();
         }
         Ok(Self(principal))
     }

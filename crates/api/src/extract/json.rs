@@ -25,6 +25,9 @@ const FIELDS: usize = 100;
 /// What the reader of a body says where it has more.
 const TOO_MANY: &str = "too many fields";
 
+/// How a field that holds any text is asked for.
+pub(crate) const TEXT: (&str, &str) = ("a text", "un texte");
+
 /// The body of a request that speaks JSON, with so much room beside its inputs;
 /// an empty one means `{}`.
 #[derive(Clone, Debug)]
@@ -258,6 +261,11 @@ impl<'a> Fields<'a> {
             self.faults.push(Fault::error("body_missing", message).at_key(format!("/{name}")));
         }
         value
+    }
+
+    /// A text that must be there; empty where it is not, which is refused.
+    pub(crate) fn text(&mut self, name: &'static str) -> String {
+        self.required(name, TEXT).unwrap_or_default()
     }
 
     /// Whether a field is there with something in it.

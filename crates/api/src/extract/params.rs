@@ -46,7 +46,8 @@ impl FromRequestParts<App> for Params {
 }
 
 impl Params {
-    /// A parameter as it was sent; an empty one counts as missing.
+    /// A parameter as it was sent. An empty one is refused: a script whose
+    /// variable is empty would else be shown everything.
     pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         let mut found = Vec::new();
@@ -63,7 +64,16 @@ impl Params {
                 Text::new("stands more than once in the query", "figure plusieurs fois"),
             );
         }
-        found.into_iter().next().filter(|value| !value.is_empty())
+        let value = found.into_iter().next()?;
+        if value.is_empty() {
+            let message = Text::new(
+                "expected a value, found none; leave the parameter out where you mean none",
+                "valeur attendue, rien reçu ; omettez le paramètre si vous n'en voulez pas",
+            );
+            self.refuse(name, message);
+            return None;
+        }
+        Some(value)
     }
 
     /// A parameter that is read by `FromStr`; the error's sentence is shown.
@@ -206,6 +216,16 @@ mod tests {
             params.wait();
             assert!(params.finish().is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn an_empty_parameter_is_refused_instead_of_counting_as_missing() {
+        let mut params = of("tag=&wait=");
+        assert_eq!((params.text("tag"), params.wait()), (None, None));
+        let problem = params.finish().unwrap_err();
+        let said: Vec<_> = problem.faults().iter().map(|fault| fault.message.en.as_str()).collect();
+        let expected = "expected a value, found none; leave the parameter out where you mean none";
+        assert_eq!(said, [expected; 2]);
     }
 
     #[test]

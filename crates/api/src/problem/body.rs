@@ -96,6 +96,11 @@ impl<'a> FaultBody<'a> {
     }
 }
 
+/// The bytes of a problem that is told before any request was read.
+pub(super) fn unasked(problem: &Problem, request_id: &str) -> Vec<u8> {
+    bytes(problem, domain::Lang::En, "", request_id)
+}
+
 /// Whether the HTTP library refused the request in its own words. A handler
 /// that answers JSON with such a status, as `/health` does, means it.
 fn refused(response: &Response) -> bool {
@@ -119,17 +124,29 @@ pub(crate) fn write(response: &mut Response, context: &Context) {
         }
         None => return,
     };
+    let lang = context.lang;
+    let bytes = bytes(&problem, lang, &context.path, context.request_id());
+    let parts = &problem.0;
+    *response.status_mut() = parts.code.status();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(lang.tag()));
+    headers.append(header::VARY, HeaderValue::from_static("Accept-Language"));
+    *response.body_mut() = Body::from(bytes);
+}
+
+fn bytes(problem: &Problem, lang: domain::Lang, instance: &str, request_id: &str) -> Vec<u8> {
     let parts = &problem.0;
     metrics::counter!("mecapy_problems_total", "code" => parts.code.as_str()).increment(1);
-    let lang = context.lang;
     let body = Body9457 {
         r#type: format!("/docs/errors/{}", parts.code.as_str()),
         title: parts.code.title(lang),
         status: parts.code.status().as_u16(),
         detail: parts.detail.get(lang),
-        instance: &context.path,
+        instance,
         code: parts.code.as_str(),
-        request_id: context.request_id(),
+        request_id,
         faults: parts.faults.iter().map(|fault| FaultBody::of(fault, lang)).collect(),
         deployment_id: parts.deployment.map(|id| id.0),
         tests: parts.tests.as_ref().map(|report| ReportBody::of(report, lang)),
@@ -140,12 +157,5 @@ pub(crate) fn write(response: &mut Response, context: &Context) {
             resets_at: quota.resets_at,
         }),
     };
-    let bytes = serde_json::to_vec(&body).expect("a problem holds nothing but texts and numbers");
-    *response.status_mut() = parts.code.status();
-    let headers = response.headers_mut();
-    headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(lang.tag()));
-    headers.append(header::VARY, HeaderValue::from_static("Accept-Language"));
-    *response.body_mut() = Body::from(bytes);
+    serde_json::to_vec(&body).expect("a problem holds nothing but texts and numbers")
 }

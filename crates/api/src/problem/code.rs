@@ -47,6 +47,7 @@ macro_rules! codes {
 }
 
 codes! {
+    MalformedRequest = "malformed_request", BAD_REQUEST, "The request can't be read", "La requête est illisible";
     MalformedJson = "malformed_json", BAD_REQUEST, "The body is not valid JSON", "Le corps n'est pas du JSON valide";
     MalformedUpload = "malformed_upload", BAD_REQUEST, "The upload can't be read", "L'envoi est illisible";
     InvalidHeader = "invalid_header", BAD_REQUEST, "A header is not valid", "Un en-tête n'est pas valide";
@@ -64,6 +65,8 @@ codes! {
     NameTaken = "name_taken", CONFLICT, "The name is taken", "Le nom est déjà pris";
     WrongState = "wrong_state", CONFLICT, "Its state does not allow this", "Son état ne le permet pas";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The first request with this key is still being answered", "La première requête portant cette clé est encore en cours";
+    UriTooLong = "uri_too_long", URI_TOO_LONG, "The address is too long", "L'adresse est trop longue";
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large", "Les en-têtes sont trop volumineux";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large", "Le corps est trop volumineux";
     StorageFull = "storage_full", PAYLOAD_TOO_LARGE, "Your company's storage is full", "Le stockage de votre entreprise est plein";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has a type that is not accepted here", "Le corps a un type qui n'est pas accepté ici";

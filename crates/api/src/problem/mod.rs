@@ -1,6 +1,7 @@
 //! What a refused request is answered with: `application/problem+json` by
 //! RFC 9457, in the caller's language.
 
+pub(crate) mod bare;
 pub(crate) mod body;
 pub mod code;
 mod from_engine;
@@ -15,6 +16,9 @@ use domain::{DeploymentId, Fault, Text, Timestamp};
 
 pub use code::Code;
 pub(crate) use from_engine::counted;
+
+/// The most bytes of a path with its query.
+pub(crate) const LONGEST_URI: usize = 64_000;
 
 /// A refusal. It becomes an answer without a body, and the outermost layer
 /// writes the body: only there are the request's id, path and language known.
@@ -64,6 +68,21 @@ impl Problem {
             Text::new(
                 "Nothing with this name or id exists in your company.",
                 "Rien ne porte ce nom ou cet identifiant dans votre entreprise.",
+            ),
+        )
+    }
+
+    /// A path with a query that no route needs.
+    pub(crate) fn uri_too_long() -> Self {
+        Self::new(
+            Code::UriTooLong,
+            Text::new(
+                format!(
+                    "A path with its query may have {LONGEST_URI} bytes. Ask for less at once."
+                ),
+                format!(
+                    "Un chemin et sa requête peuvent avoir {LONGEST_URI} octets. Demandez moins à la fois."
+                ),
             ),
         )
     }

@@ -513,3 +513,66 @@ async fn a_narrow_token_makes_no_wide_one_by_way_of_somebody_else() {
     let path = format!("/companies/{company}/invitations");
     app.post(narrow, &path, invitation).await.problem(403, "out_of_scope");
 }
+
+#[tokio::test]
+async fn a_companys_admin_leaves_invitations_of_the_platforms_admins_alone() {
+    let app = App::new().await;
+    let account = app.get(&app.admin, "/auth/me").await.expect(200).json();
+    let company = account["company"]["company_id"].as_str().unwrap().to_owned();
+    let lesser = json!({"name": "lesser", "role": "company_admin"}).to_string();
+    let lesser = app.post(&app.admin, &format!("/companies/{company}/members"), lesser).await;
+    let lesser = lesser.expect(201).json()["token"]["secret"].as_str().unwrap().to_owned();
+    let path = format!("/companies/{company}/invitations");
+    let high = json!({"name": "chief", "role": "admin"}).to_string();
+    let made = app.post(&app.admin, &path, high).await.expect(201).json();
+    let id = made["invitation"]["invitation_id"].as_str().unwrap();
+    let replaced = json!({"name": "chief", "role": "member"}).to_string();
+    let problem = app.post(&lesser, &path, replaced).await.problem(403, "forbidden");
+    let detail = "This needs the role admin. Ask an administrator of your company.";
+    assert_eq!(problem["detail"], detail);
+    let revoked = app.delete(&lesser, &format!("{path}/{id}")).await.problem(403, "forbidden");
+    assert_eq!(revoked["detail"], detail);
+    let secret = made["path"].as_str().unwrap().strip_prefix("/app/invitation/").unwrap();
+    let joined = accept(&app, secret, PASSWORD).await.expect(200).json();
+    assert_eq!(joined["company"]["role"], "admin");
+}
+
+#[tokio::test]
+async fn of_two_companies_that_add_the_same_new_name_at_once_one_gets_it() {
+    let app = App::new().await;
+    for round in 0..10 {
+        let create = |company: &str| {
+            let body =
+                json!({"name": format!("{company}-{round}"), "admin": format!("eva-{round}")});
+            app.post(&app.admin, "/companies", body.to_string())
+        };
+        let (a, b) = tokio::join!(create("a"), create("b"));
+        let (won, lost) = if a.status == 201 { (a, b) } else { (b, a) };
+        won.expect(201);
+        lost.problem(409, "name_taken");
+    }
+    // Who lost left no company behind.
+    let companies = app.get(&app.admin, "/companies").await.expect(200).json();
+    assert_eq!(companies["items"].as_array().unwrap().len(), 11, "{companies}");
+}
+
+#[tokio::test]
+async fn quotas_are_not_lifted_by_a_body_that_got_lost() {
+    let app = App::new().await;
+    let (company, _) = app.company("acme").await;
+    let path = format!("/companies/{company}/quotas");
+    let put = |body: &'static str| {
+        let put = request(Method::PUT, &app.admin, &path);
+        let put = put.header(header::CONTENT_TYPE, "application/json");
+        app.send(put.body(Body::from(body)).unwrap())
+    };
+    put(r#"{"max_queued": 7}"#).await.expect(200);
+    let problem = put("").await.problem(422, "invalid_body");
+    assert_eq!(problem["detail"], "The body is missing. `{}` sets every quota as at first.");
+    let quotas = app.get(&app.admin, &path).await.expect(200).json();
+    assert_eq!(quotas["max_queued"], 7);
+    let problem = put(r#"{"max_storage_bytes": 9007199254740992}"#).await;
+    let problem = problem.problem(422, "invalid_body");
+    let expected = "expected a number up to 9007199254740991";
+    assert_eq!(problem["faults"][0]["message"], expected, "{problem}");
+}

@@ -154,3 +154,88 @@ async fn an_aborted_upload_leaves_nothing_and_the_server_well() {
     assert!(answer.contains("{\"items\":[],\"next_cursor\":null}"), "{answer}");
     served.server.abort();
 }
+
+/// The problem in an answer's text.
+fn problem(answer: &str, status: &str) -> serde_json::Value {
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("content-type: application/problem+json\r\n"), "{head}");
+    assert!(head.contains("x-content-type-options: nosniff\r\n"), "{head}");
+    let length = format!("content-length: {}\r\n", body.len());
+    assert!(head.contains(&length), "{head}");
+    serde_json::from_str(body).unwrap()
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_are_told_so_until_one_ends() {
+    let app = App::with(Settings { connections: 2, ..Settings::default() }).await;
+    let served = serve(app.api.clone()).await;
+    let live = ask(&Method::GET, "", "/health/live");
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let kept = live.replace("Connection: close\r\n", "");
+        stream.write_all(kept.as_bytes()).await.unwrap();
+        let mut told = Vec::new();
+        while !String::from_utf8_lossy(&told).contains("\r\n\r\n") {
+            assert!(stream.read_buf(&mut told).await.unwrap() > 0, "the stream ended");
+        }
+        held.push(stream);
+    }
+    // More than are told why at once, and each of those that are gets all of it.
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(live.as_bytes()).await.unwrap();
+        let answer = read_all(stream).await;
+        let refused = problem(&answer, "503 Service Unavailable");
+        assert_eq!(refused["code"], "unavailable");
+        let detail = "The server has as many connections open as it takes. Try again in a moment.";
+        assert_eq!(refused["detail"], detail);
+        assert!(answer.contains("\r\nretry-after: 2\r\n"), "{answer}");
+    }
+    drop(held);
+    loop {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(live.as_bytes()).await.unwrap();
+        let answer = read_all(stream).await;
+        if answer.starts_with("HTTP/1.1 200") {
+            break;
+        }
+        problem(&answer, "503 Service Unavailable");
+    }
+    served.server.abort();
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_told_what_one_is() {
+    let app = App::new().await;
+    let served = serve(app.api.clone()).await;
+    let many = "X-A: b\r\n".repeat(101);
+    for (sent, status, code) in [
+        ("nonsense\r\n\r\n".to_owned(), "400 Bad Request", "malformed_request"),
+        (
+            format!("GET / HTTP/1.1\r\n{many}\r\n"),
+            "431 Request Header Fields Too Large",
+            "headers_too_large",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let told = problem(&read_all(stream).await, status);
+        assert_eq!(told["code"], code, "{told}");
+        assert_eq!(told["instance"], "");
+    }
+    // Behind a good request, too, and never in place of its answer.
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let kept = ask(&Method::GET, "", "/health/live").replace("Connection: close\r\n", "");
+    stream.write_all(format!("{kept}\0 garbage\r\n\r\n").as_bytes()).await.unwrap();
+    let answers = read_all(stream).await;
+    assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
+    let second = answers.find("HTTP/1.1 400").unwrap();
+    assert_eq!(problem(&answers[second..], "400 Bad Request")["code"], "malformed_request");
+    let long = format!("/tasks?text={}", "a".repeat(64_000));
+    let refused = app.get(&app.admin, &long).await.problem(414, "uri_too_long");
+    let detail = "A path with its query may have 64000 bytes. Ask for less at once.";
+    assert_eq!(refused["detail"], detail);
+    served.server.abort();
+}

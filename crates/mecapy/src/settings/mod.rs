@@ -83,6 +83,8 @@ pub struct Settings {
     pub environments_mb: u64,
     /// How long a stop waits for running calculations.
     pub drain: std::time::Duration,
+    /// Connections that may be open at once.
+    pub connections: u32,
     /// How long a connection may take to send the head of a request.
     pub head_timeout: std::time::Duration,
     /// How long a body may pause on its way in or out.

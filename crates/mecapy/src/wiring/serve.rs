@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Clock, WorkerId, clock};
 use engine::{Engine, Parts};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::migrate::Target;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -136,6 +137,7 @@ impl Server {
                 trusted_proxies: settings.trusted_proxies.clone(),
                 cors_origins: settings.cors_allow_origins.clone(),
                 metrics: Some(metrics),
+                connections: connections(settings.connections),
                 head_timeout: settings.head_timeout,
                 body_pause: settings.body_pause,
                 ..api::Settings::default()
@@ -152,6 +154,25 @@ impl Server {
         self.reaper.wait().await;
         self.builder.close().await;
     }
+}
+
+/// How many connections the system leaves room for, up to `wanted`, beside the
+/// files that the server opens itself.
+fn connections(wanted: u32) -> usize {
+    const BESIDE: u64 = 512;
+    let limit = getrlimit(Resource::Nofile);
+    // Whoever raises the hard limit for a server means the server to use it.
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let most = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let room = most.map_or(u64::MAX, |files| files.saturating_sub(BESIDE).max(files / 2));
+    let open = u64::from(wanted).min(room);
+    if open < u64::from(wanted) {
+        tracing::warn!(open, wanted, "fewer connections than set: the limit of open files is low");
+    }
+    usize::try_from(open).unwrap_or(usize::MAX)
 }
 
 async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<store::Handle> {

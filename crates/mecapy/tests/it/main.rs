@@ -5,10 +5,12 @@
 mod doctor;
 mod help;
 mod hostile;
+mod problems;
 mod program;
 mod refusals;
 mod server;
 mod settings_page;
 mod sweep;
+mod tenants;
 mod testing;
 mod writing;

@@ -7,9 +7,9 @@ use domain::permission::Role;
 use domain::{CompanyId, Digest, Timestamp, TokenId, UserId};
 use uuid::Uuid;
 
-use super::rows::{Cells, Failure, bind, only};
+use super::rows::{Cells, Db, Failure, bind, only};
 use super::{Sqlite, audit, logins};
-use crate::accounts::{Accounts, Authenticated, Budget, Company, Member, Token, Used};
+use crate::accounts::{Accounts, Authenticated, Budget, Company, Drafting, Member, Token, Used};
 use crate::audit::Entry;
 use crate::page::paged;
 use crate::{Cursor, Error, Page};
@@ -27,22 +27,31 @@ const LONGEST_RUN: Duration = Duration::from_secs(7 * 86_400);
 impl Accounts for Sqlite {
     async fn create_company(&self, company: Company, entry: Option<Entry>) -> Result<(), Error> {
         self.write("create a company", move |db| {
-            db.execute(
-                &format!("INSERT INTO companies ({COMPANY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-                bind![
-                    company.id,
-                    company.name,
-                    company.weight,
-                    company.max_running,
-                    company.max_queued,
-                    company.budget.tasks_per_day,
-                    company.budget.cpu_s_per_day,
-                    company.budget.storage_bytes,
-                    company.created_at,
-                ],
-            )
-            .map_err(|e| e.taken("company", &company.name))?;
+            insert(db, &company)?;
             audit::record(db, entry.as_ref())
+        })
+        .await
+    }
+
+    async fn create_company_of(
+        &self,
+        company: Company,
+        admin: &str,
+        entry: Entry,
+        of_admin: Entry,
+    ) -> Result<UserId, Error> {
+        let admin = admin.to_owned();
+        self.write("create a company", move |db| {
+            insert(db, &company)?;
+            audit::record(db, Some(&entry))?;
+            put_member(
+                db,
+                company.id,
+                &admin,
+                Role::CompanyAdmin,
+                Drafting::Refused,
+                Some(&of_admin),
+            )
         })
         .await
     }
@@ -148,18 +157,12 @@ impl Accounts for Sqlite {
         company: CompanyId,
         name: &str,
         role: Role,
+        drafting: Drafting,
         entry: Option<Entry>,
     ) -> Result<UserId, Error> {
         let name = name.to_owned();
         self.write("add a member", move |db| {
-            let user = logins::user_of_name(db, &name, None)?;
-            // A role that changed is another person's hands on the same
-            // sessions and links.
-            logins::end_sessions(db, user, Some(company), None)?;
-            logins::revoke_invitations_of(db, company, user)?;
-            logins::put_membership(db, company, user, role)?;
-            audit::record(db, entry.as_ref())?;
-            Ok(user)
+            put_member(db, company, &name, role, drafting, entry.as_ref())
         })
         .await
     }
@@ -299,6 +302,46 @@ impl Accounts for Sqlite {
             )
         })
     }
+}
+
+fn insert(db: &Db<'_>, company: &Company) -> Result<(), Failure> {
+    db.execute(
+        &format!("INSERT INTO companies ({COMPANY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+        bind![
+            company.id,
+            company.name,
+            company.weight,
+            company.max_running,
+            company.max_queued,
+            company.budget.tasks_per_day,
+            company.budget.cpu_s_per_day,
+            company.budget.storage_bytes,
+            company.created_at,
+        ],
+    )
+    .map_err(|e| e.taken("company", &company.name))?;
+    Ok(())
+}
+
+fn put_member(
+    db: &Db<'_>,
+    company: CompanyId,
+    name: &str,
+    role: Role,
+    drafting: Drafting,
+    entry: Option<&Entry>,
+) -> Result<UserId, Failure> {
+    let user = logins::user_of_name(db, name, None)?;
+    if drafting == Drafting::Refused && logins::is_elsewhere(db, company, user)? {
+        return Err(Error::NameTaken { what: "user", name: name.to_owned() }.into());
+    }
+    // A role that changed is another person's hands on the same sessions and
+    // links.
+    logins::end_sessions(db, user, Some(company), None)?;
+    logins::revoke_invitations_of(db, company, user)?;
+    logins::put_membership(db, company, user, role)?;
+    audit::record(db, entry)?;
+    Ok(user)
 }
 
 /// The least id that something made at `instant` can have.

@@ -1,21 +1,36 @@
 //! Invitations in SQLite.
 
 use async_trait::async_trait;
+use domain::permission::Role;
 use domain::{CompanyId, Digest, InvitationId, UserId};
 
 use super::rows::{Cells, Db, Failure, bind, only};
 use super::{Sqlite, audit, logins};
 use crate::Error;
 use crate::audit::Entry;
-use crate::invitations::{Invitation, Invitations, Waiting};
+use crate::invitations::{Invitation, Invitations, Settled, Waiting};
 
 const INVITATION: &str = "i.company_id, i.id, i.secret_sha256, i.name, i.email, i.role, \
                           i.created_by, i.created_at, i.expires_at, i.accepted_at, i.revoked_at";
 
 #[async_trait]
 impl Invitations for Sqlite {
-    async fn invite(&self, invitation: Invitation, entry: Entry) -> Result<(), Error> {
+    async fn invite(
+        &self,
+        invitation: Invitation,
+        most: Role,
+        entry: Entry,
+    ) -> Result<Settled, Error> {
         self.write("store an invitation", move |db| {
+            let open = db.all(
+                "SELECT role FROM invitations WHERE company_id = ?1 AND name = ?2
+                 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?3",
+                bind![invitation.company, invitation.name, db.now],
+                only::<Role>,
+            )?;
+            if let Some(above) = open.into_iter().find(|role| *role > most) {
+                return Ok(Settled::Above(above));
+            }
             db.execute(
                 "UPDATE invitations SET revoked_at = ?
                  WHERE company_id = ? AND name = ? AND accepted_at IS NULL AND revoked_at IS NULL",
@@ -37,7 +52,8 @@ impl Invitations for Sqlite {
                     invitation.expires_at,
                 ],
             )?;
-            audit::record(db, Some(&entry))
+            audit::record(db, Some(&entry))?;
+            Ok(Settled::Done)
         })
         .await
     }
@@ -60,16 +76,27 @@ impl Invitations for Sqlite {
         &self,
         company: CompanyId,
         id: InvitationId,
+        most: Role,
         entry: Entry,
-    ) -> Result<bool, Error> {
+    ) -> Result<Settled, Error> {
         self.write("revoke an invitation", move |db| {
-            let revoked = db.execute(
-                "UPDATE invitations SET revoked_at = ?1 WHERE company_id = ?2 AND id = ?3
-                 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?1",
+            let open = db.one(
+                "SELECT role FROM invitations WHERE company_id = ?1 AND id = ?2
+                 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?3",
+                bind![company, id, db.now],
+                only::<Role>,
+            )?;
+            match open {
+                None => return Ok(Settled::Missing),
+                Some(role) if role > most => return Ok(Settled::Above(role)),
+                Some(_) => {}
+            }
+            db.execute(
+                "UPDATE invitations SET revoked_at = ? WHERE company_id = ? AND id = ?",
                 bind![db.now, company, id],
             )?;
-            audit::record(db, Some(&entry).filter(|_| revoked == 1))?;
-            Ok(revoked == 1)
+            audit::record(db, Some(&entry))?;
+            Ok(Settled::Done)
         })
         .await
     }

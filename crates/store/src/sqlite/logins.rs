@@ -76,7 +76,10 @@ impl Logins for Sqlite {
             )?;
             if set == 1 {
                 end_sessions(db, user, None, kept)?;
-                audit::record(db, Some(&entry))?;
+                // Each company that relies on the account is told.
+                for company in companies_of(db, user)? {
+                    audit::record(db, Some(&entry.clone().in_company(company)))?;
+                }
             }
             Ok(set == 1)
         })
@@ -231,6 +234,28 @@ pub(super) fn user_of_name(
         only::<UserId>,
     )?
     .ok_or_else(|| Failure::Content("expected the user's id, found none".to_owned()))
+}
+
+fn companies_of(db: &Db<'_>, user: UserId) -> Result<Vec<CompanyId>, Failure> {
+    db.all(
+        "SELECT m.company_id FROM memberships m JOIN companies c ON c.id = m.company_id
+         WHERE m.user_id = ? AND m.removed_at IS NULL AND c.deleted_at IS NULL
+         ORDER BY m.company_id",
+        bind![user],
+        only::<CompanyId>,
+    )
+}
+
+/// Whether a user belongs to other companies, and not to this one.
+pub(super) fn is_elsewhere(db: &Db<'_>, company: CompanyId, user: UserId) -> Result<bool, Failure> {
+    let found = db.one(
+        "SELECT count(*) > 0 AND sum(m.company_id = ?) = 0
+         FROM memberships m JOIN companies c ON c.id = m.company_id
+         WHERE m.user_id = ? AND m.removed_at IS NULL AND c.deleted_at IS NULL",
+        bind![company, user],
+        only::<bool>,
+    )?;
+    Ok(found.unwrap_or(false))
 }
 
 /// Makes a user a member, or changes its role.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::clock::{Clock as _, System};
 use domain::permission::{Role, Scopes};
 use domain::{CompanyId, Digest, TokenId, UserId};
-use store::accounts::{Budget, Company, Token, Used};
+use store::accounts::{Budget, Company, Drafting, Token, Used};
 use store::{Cursor, Error};
 
 use crate::world::{World, completed, digest};
@@ -22,6 +22,7 @@ on_every_backend! {
     an_expired_token_stands_for_nobody,
     a_revoked_token_stands_for_nobody,
     tokens_are_listed_newest_first,
+    of_two_companies_that_add_somebody_new_at_once_one_gets_the_name,
 }
 
 fn token(company: CompanyId, user: UserId, secret: Digest, world: &World) -> Token {
@@ -114,10 +115,21 @@ async fn what_a_company_uses_is_counted_from_its_rows(world: World) {
 
 async fn a_user_is_the_same_person_in_two_companies(world: World) {
     let (a, b) = (world.company("a").await, world.company("b").await);
-    let user = world.store.put_member(a, "zoé", Role::Member, None).await.unwrap();
-    assert_eq!(world.store.put_member(b, "zoé", Role::CompanyAdmin, None).await.unwrap(), user);
-    assert_eq!(world.store.put_member(a, "zoé", Role::Admin, None).await.unwrap(), user);
-    world.store.put_member(a, "abel", Role::Member, None).await.unwrap();
+    let user =
+        world.store.put_member(a, "zoé", Role::Member, Drafting::Allowed, None).await.unwrap();
+    assert_eq!(
+        world
+            .store
+            .put_member(b, "zoé", Role::CompanyAdmin, Drafting::Allowed, None)
+            .await
+            .unwrap(),
+        user
+    );
+    assert_eq!(
+        world.store.put_member(a, "zoé", Role::Admin, Drafting::Allowed, None).await.unwrap(),
+        user
+    );
+    world.store.put_member(a, "abel", Role::Member, Drafting::Allowed, None).await.unwrap();
     let members = world.store.members(a).await.unwrap();
     let named: Vec<_> = members.iter().map(|m| (m.name.as_str(), m.role)).collect();
     assert_eq!(named, [("abel", Role::Member), ("zoé", Role::Admin)]);
@@ -126,8 +138,9 @@ async fn a_user_is_the_same_person_in_two_companies(world: World) {
 
 async fn a_removed_member_loses_tokens_and_may_come_back(world: World) {
     let (a, b) = (world.company("a").await, world.company("b").await);
-    let user = world.store.put_member(a, "zoé", Role::Member, None).await.unwrap();
-    world.store.put_member(b, "zoé", Role::Member, None).await.unwrap();
+    let user =
+        world.store.put_member(a, "zoé", Role::Member, Drafting::Allowed, None).await.unwrap();
+    world.store.put_member(b, "zoé", Role::Member, Drafting::Allowed, None).await.unwrap();
     world.store.create_token(token(a, user, digest(1), &world), None).await.unwrap();
     world.store.create_token(token(b, user, digest(2), &world), None).await.unwrap();
     assert!(world.store.remove_member(a, user, None).await.unwrap());
@@ -136,7 +149,10 @@ async fn a_removed_member_loses_tokens_and_may_come_back(world: World) {
     assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
     assert!(world.store.authenticate(digest(2)).await.unwrap().is_some());
     world.pass(Duration::from_secs(5));
-    assert_eq!(world.store.put_member(a, "zoé", Role::Member, None).await.unwrap(), user);
+    assert_eq!(
+        world.store.put_member(a, "zoé", Role::Member, Drafting::Allowed, None).await.unwrap(),
+        user
+    );
     assert_eq!(world.store.members(a).await.unwrap()[0].created_at, world.now());
     assert!(
         world.store.authenticate(digest(1)).await.unwrap().is_none(),
@@ -146,13 +162,21 @@ async fn a_removed_member_loses_tokens_and_may_come_back(world: World) {
 
 async fn a_valid_token_stands_for_its_users_present_role(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
+    let user = world
+        .store
+        .put_member(company, "zoé", Role::Member, Drafting::Allowed, None)
+        .await
+        .unwrap();
     let token = token(company, user, digest(1), &world);
     world.store.create_token(token.clone(), None).await.unwrap();
     let found = world.store.authenticate(digest(1)).await.unwrap().unwrap();
     assert_eq!((found.token, found.company_name.as_str()), (token, "acme"));
     assert_eq!(found.role, Role::Member);
-    world.store.put_member(company, "zoé", Role::CompanyAdmin, None).await.unwrap();
+    world
+        .store
+        .put_member(company, "zoé", Role::CompanyAdmin, Drafting::Allowed, None)
+        .await
+        .unwrap();
     let found = world.store.authenticate(digest(1)).await.unwrap().unwrap();
     assert_eq!(found.role, Role::CompanyAdmin);
     assert!(world.store.authenticate(digest(2)).await.unwrap().is_none());
@@ -160,7 +184,11 @@ async fn a_valid_token_stands_for_its_users_present_role(world: World) {
 
 async fn an_expired_token_stands_for_nobody(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
+    let user = world
+        .store
+        .put_member(company, "zoé", Role::Member, Drafting::Allowed, None)
+        .await
+        .unwrap();
     let mut token = token(company, user, digest(1), &world);
     token.expires_at = Some(world.now().after(Duration::from_secs(1)));
     world.store.create_token(token.clone(), None).await.unwrap();
@@ -172,7 +200,11 @@ async fn an_expired_token_stands_for_nobody(world: World) {
 
 async fn a_revoked_token_stands_for_nobody(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
+    let user = world
+        .store
+        .put_member(company, "zoé", Role::Member, Drafting::Allowed, None)
+        .await
+        .unwrap();
     let token = token(company, user, digest(1), &world);
     world.store.create_token(token.clone(), None).await.unwrap();
     assert!(world.store.revoke_token(company, token.id, None).await.unwrap());
@@ -184,7 +216,11 @@ async fn a_revoked_token_stands_for_nobody(world: World) {
 
 async fn tokens_are_listed_newest_first(world: World) {
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Member, None).await.unwrap();
+    let user = world
+        .store
+        .put_member(company, "zoé", Role::Member, Drafting::Allowed, None)
+        .await
+        .unwrap();
     let mut ids = Vec::new();
     for n in 0..3 {
         let token = token(company, user, digest(n), &world);
@@ -193,4 +229,27 @@ async fn tokens_are_listed_newest_first(world: World) {
     }
     let listed = world.store.tokens(company, user).await.unwrap();
     assert_eq!(listed.iter().map(|token| token.id).collect::<Vec<_>>(), ids);
+}
+
+async fn of_two_companies_that_add_somebody_new_at_once_one_gets_the_name(world: World) {
+    let (a, b) = (world.company("a").await, world.company("b").await);
+    for round in 0..20 {
+        let name = format!("eva-{round}");
+        let put = |company| {
+            let (refused, store) = (Drafting::Refused, &world.store);
+            store.put_member(company, &name, Role::Member, refused, None)
+        };
+        let (first, second) = tokio::join!(put(a), put(b));
+        let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
+        let user = won.unwrap();
+        assert!(matches!(lost, Err(Error::NameTaken { .. })), "{lost:?}");
+        assert_eq!(world.store.memberships(user).await.unwrap().len(), 1);
+        // Who is there already is changed, not drafted; an operator drafts.
+        let home = world.store.memberships(user).await.unwrap()[0].company;
+        assert_eq!(put(home).await.unwrap(), user);
+        let away = if home == a { b } else { a };
+        let drafted =
+            world.store.put_member(away, &name, Role::Member, Drafting::Allowed, None).await;
+        assert_eq!(drafted.unwrap(), user);
+    }
 }

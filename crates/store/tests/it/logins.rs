@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use domain::permission::{Credential, Role, Scopes};
 use domain::{CompanyId, InvitationId, SessionId, TokenId, UserId};
-use store::accounts::Token;
+use store::accounts::{Drafting, Token};
 use store::audit::{Entry, Filter, Outcome};
-use store::invitations::Invitation;
+use store::invitations::{Invitation, Settled};
 use store::logins::Session;
 
 use crate::world::{World, digest};
@@ -21,6 +21,8 @@ on_every_backend! {
     an_invitation_makes_a_member_once,
     an_invitation_whose_user_changed_meanwhile_is_not_accepted,
     an_invitation_of_a_member_leaves_its_role,
+    an_invitation_above_the_callers_role_is_neither_revoked_nor_replaced,
+    a_password_that_is_set_is_recorded_in_each_company_of_its_user,
     a_change_that_changes_nothing_is_not_recorded,
     the_audit_log_is_read_by_company_user_action_and_time,
     the_use_of_a_token_is_remembered,
@@ -84,7 +86,11 @@ fn invitation(world: &World, company: CompanyId, by: UserId, name: &str, n: u8) 
 
 async fn member(world: &World, name: &str) -> (CompanyId, UserId) {
     let company = world.company(name).await;
-    let user = world.store.put_member(company, "zoé", Role::CompanyAdmin, None).await.unwrap();
+    let user = world
+        .store
+        .put_member(company, "zoé", Role::CompanyAdmin, Drafting::Allowed, None)
+        .await
+        .unwrap();
     (company, user)
 }
 
@@ -127,10 +133,10 @@ async fn a_login_ends_the_session_that_it_replaces(world: World) {
 async fn a_role_that_is_set_or_taken_ends_the_sessions_of_that_company_alone(world: World) {
     let (a, user) = member(&world, "a").await;
     let b = world.company("b").await;
-    world.store.put_member(b, "zoé", Role::Member, None).await.unwrap();
+    world.store.put_member(b, "zoé", Role::Member, Drafting::Allowed, None).await.unwrap();
     open(&world, a, user, 1).await;
     open(&world, b, user, 2).await;
-    world.store.put_member(a, "zoé", Role::Member, None).await.unwrap();
+    world.store.put_member(a, "zoé", Role::Member, Drafting::Allowed, None).await.unwrap();
     assert!(!is_open(&world, 1).await && is_open(&world, 2).await);
     open(&world, a, user, 3).await;
     assert!(world.store.remove_member(a, user, None).await.unwrap());
@@ -162,7 +168,7 @@ async fn a_password_is_set_once_for_what_was_known_and_ends_other_sessions(world
 async fn a_session_moves_only_between_its_users_companies(world: World) {
     let (a, user) = member(&world, "a").await;
     let (b, c) = (world.company("b").await, world.company("c").await);
-    world.store.put_member(b, "zoé", Role::Member, None).await.unwrap();
+    world.store.put_member(b, "zoé", Role::Member, Drafting::Allowed, None).await.unwrap();
     let id = open(&world, a, user, 1).await;
     let go = entry(b, user, "session.company");
     assert!(!world.store.move_session(id, c, go.clone()).await.unwrap());
@@ -175,7 +181,7 @@ async fn an_invitation_makes_a_member_once(world: World) {
     let (company, admin) = member(&world, "acme").await;
     let invited = invitation(&world, company, admin, "eva", 1);
     let made = entry(company, admin, "invitation.create");
-    world.store.invite(invited.clone(), made).await.unwrap();
+    world.store.invite(invited.clone(), Role::Admin, made).await.unwrap();
     let waiting = world.store.invitation(digest(1)).await.unwrap().unwrap();
     assert_eq!((&waiting.invitation, waiting.user.as_ref()), (&invited, None));
     assert_eq!(waiting.company_name, "acme");
@@ -193,7 +199,11 @@ async fn an_invitation_makes_a_member_once(world: World) {
     assert_eq!(listed[0].accepted_at, Some(world.now()));
     world
         .store
-        .invite(invitation(&world, company, admin, "bob", 2), entry(company, admin, "x"))
+        .invite(
+            invitation(&world, company, admin, "bob", 2),
+            Role::Admin,
+            entry(company, admin, "x"),
+        )
         .await
         .unwrap();
     world.pass(LONGEST);
@@ -203,11 +213,15 @@ async fn an_invitation_makes_a_member_once(world: World) {
 async fn an_invitation_whose_user_changed_meanwhile_is_not_accepted(world: World) {
     let (company, admin) = member(&world, "acme").await;
     let made = entry(company, admin, "invitation.create");
-    world.store.invite(invitation(&world, company, admin, "eva", 1), made.clone()).await.unwrap();
+    world
+        .store
+        .invite(invitation(&world, company, admin, "eva", 1), Role::Admin, made.clone())
+        .await
+        .unwrap();
     let waiting = world.store.invitation(digest(1)).await.unwrap().unwrap();
     // Eva joins another company in between: her account is not to be taken.
     let other = world.company("other").await;
-    world.store.put_member(other, "eva", Role::Member, None).await.unwrap();
+    world.store.put_member(other, "eva", Role::Member, Drafting::Allowed, None).await.unwrap();
     let taken = world.store.accept(waiting, Some("hash".to_owned()), made).await.unwrap();
     assert_eq!(taken, None);
     assert!(world.store.user_named("eva").await.unwrap().unwrap().password.is_none());
@@ -218,16 +232,64 @@ async fn an_invitation_whose_user_changed_meanwhile_is_not_accepted(world: World
 async fn an_invitation_of_a_member_leaves_its_role(world: World) {
     let (company, admin) = member(&world, "acme").await;
     let made = entry(company, admin, "invitation.create");
-    world.store.invite(invitation(&world, company, admin, "zoé", 1), made.clone()).await.unwrap();
+    world
+        .store
+        .invite(invitation(&world, company, admin, "zoé", 1), Role::Admin, made.clone())
+        .await
+        .unwrap();
     let waiting = world.store.invitation(digest(1)).await.unwrap().unwrap();
     open(&world, company, admin, 2).await;
     world.store.accept(waiting, Some("hash".to_owned()), made.clone()).await.unwrap().unwrap();
     assert_eq!(world.store.memberships(admin).await.unwrap()[0].role, Role::CompanyAdmin);
     assert!(!is_open(&world, 2).await, "a password set anew ends sessions");
     // A role that changes revokes what was invited under the old one.
-    world.store.invite(invitation(&world, company, admin, "zoé", 3), made).await.unwrap();
-    world.store.put_member(company, "zoé", Role::Admin, None).await.unwrap();
+    world
+        .store
+        .invite(invitation(&world, company, admin, "zoé", 3), Role::Admin, made)
+        .await
+        .unwrap();
+    world.store.put_member(company, "zoé", Role::Admin, Drafting::Allowed, None).await.unwrap();
     assert!(world.store.invitation(digest(3)).await.unwrap().is_none());
+}
+
+async fn an_invitation_above_the_callers_role_is_neither_revoked_nor_replaced(world: World) {
+    let (company, admin) = member(&world, "acme").await;
+    let made = entry(company, admin, "invitation.create");
+    let high = Invitation { role: Role::Admin, ..invitation(&world, company, admin, "eva", 1) };
+    let invited = world.store.invite(high.clone(), Role::Admin, made.clone()).await.unwrap();
+    assert_eq!(invited, Settled::Done);
+    let low = invitation(&world, company, admin, "eva", 2);
+    let (store, most) = (&world.store, Role::CompanyAdmin);
+    let above = Settled::Above(Role::Admin);
+    assert_eq!(store.invite(low.clone(), most, made.clone()).await.unwrap(), above);
+    let revoked = store.revoke_invitation(company, high.id, most, made.clone()).await.unwrap();
+    assert_eq!(revoked, above);
+    assert!(store.invitation(digest(1)).await.unwrap().is_some());
+    assert!(store.invitation(digest(2)).await.unwrap().is_none());
+    // Whoever may give the role may take it back; then there is none.
+    for expected in [Settled::Done, Settled::Missing] {
+        let most = Role::Admin;
+        let revoked = store.revoke_invitation(company, high.id, most, made.clone()).await.unwrap();
+        assert_eq!(revoked, expected);
+    }
+    assert_eq!(store.invite(low, most, made).await.unwrap(), Settled::Done);
+}
+
+async fn a_password_that_is_set_is_recorded_in_each_company_of_its_user(world: World) {
+    let (a, user) = member(&world, "a").await;
+    let (b, c) = (world.company("b").await, world.company("c").await);
+    for company in [b, c] {
+        let put = world.store.put_member(company, "zoé", Role::Member, Drafting::Allowed, None);
+        put.await.unwrap();
+    }
+    assert!(world.store.remove_member(c, user, None).await.unwrap());
+    let set = entry(b, user, "password.set");
+    assert!(world.store.set_password(user, None, "hash".to_owned(), None, set).await.unwrap());
+    for (company, rows) in [(a, 1), (b, 1), (c, 0)] {
+        let filter = Filter { company: Some(company), ..Filter::default() };
+        let found = world.store.audit(filter, None, 10).await.unwrap();
+        assert_eq!(found.items.len(), rows, "{found:?}");
+    }
 }
 
 async fn a_change_that_changes_nothing_is_not_recorded(world: World) {
@@ -239,7 +301,11 @@ async fn a_change_that_changes_nothing_is_not_recorded(world: World) {
     assert!(!gone.unwrap());
     let all = world.store.audit(Filter::default(), None, 10).await.unwrap();
     assert!(all.items.is_empty(), "{all:?}");
-    world.store.put_member(company, "eva", Role::Member, entry("member.put")).await.unwrap();
+    world
+        .store
+        .put_member(company, "eva", Role::Member, Drafting::Allowed, entry("member.put"))
+        .await
+        .unwrap();
     assert_eq!(world.store.audit(Filter::default(), None, 10).await.unwrap().items.len(), 1);
 }
 

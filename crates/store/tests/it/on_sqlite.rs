@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::clock::Manual;
 use domain::permission::{Role, Scopes};
 use domain::{TokenId, UserId};
-use store::accounts::Token;
+use store::accounts::{Drafting, Token};
 use store::{Error, sqlite};
 
 use crate::world::{START, World, digest, new};
@@ -34,7 +34,8 @@ async fn a_database_is_opened_by_its_url_and_kept() {
 async fn a_deleted_company_is_nobodys() {
     let world = World::on_sqlite();
     let company = world.company("acme").await;
-    let user = world.store.put_member(company, "zoé", Role::Admin, None).await.unwrap();
+    let user =
+        world.store.put_member(company, "zoé", Role::Admin, Drafting::Allowed, None).await.unwrap();
     let token = Token {
         id: TokenId::new(),
         company,

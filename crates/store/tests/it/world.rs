@@ -12,7 +12,7 @@ use domain::{
     WorkerId,
 };
 use serde_json::json;
-use store::accounts::Company;
+use store::accounts::{Company, Drafting};
 use store::deployments::{Deployment, Draft, Published, Status};
 use store::functions::Version;
 use store::tasks::{Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task};
@@ -89,7 +89,11 @@ impl World {
     pub(crate) async fn tenant(&self, name: &str) -> Tenant {
         let company = self.company(name).await;
         let member = format!("someone-at-{name}");
-        let user = self.store.put_member(company, &member, Role::Member, None).await.unwrap();
+        let user = self
+            .store
+            .put_member(company, &member, Role::Member, Drafting::Allowed, None)
+            .await
+            .unwrap();
         let deployment = self.deployment(company, user).await;
         let draft = draft(company, user, "bolt", Some("1.0.0"), 1);
         let published = self.store.publish(company, deployment, draft).await.unwrap();

@@ -8,9 +8,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use utoipa::ToSchema;
 
-use super::login::page;
 use super::me::AccountBody;
-use super::opened;
+use super::opened::{self, Form};
 use crate::app::App;
 use crate::context::Context;
 use crate::cookie;
@@ -27,6 +26,7 @@ pub(crate) struct AcceptBody {
     invitation: String,
     /// A new password of 12 to 256 characters; of an account that belongs to
     /// another company, too, its present one.
+    #[schema(min_length = 1)]
     password: String,
 }
 
@@ -52,26 +52,20 @@ pub(crate) async fn accept(
     params.finish()?;
     let replaced = cookie::session(&headers).map(str::to_owned);
     let (invitation, password, form) = match sent {
-        Sent::Form(mut form) => (form.take("invitation"), form.take("password"), true),
+        Sent::Form(mut form) => {
+            let (invitation, password) = (form.take("invitation"), form.take("password"));
+            let encoded: String = form_urlencoded::byte_serialize(invitation.as_bytes()).collect();
+            let page = format!("/app/invitation/{encoded}");
+            (invitation, password, Some(Form { page, next: String::new() }))
+        }
         Sent::Json(body) => {
-            const TEXT: (&str, &str) = ("a text", "un texte");
             let mut fields = body.fields()?;
-            let invitation = fields.required::<String>("invitation", TEXT);
-            let password = fields.required::<String>("password", TEXT);
+            let [invitation, password] = ["invitation", "password"].map(|name| fields.text(name));
             fields.finish()?;
-            (invitation.unwrap_or_default(), password.unwrap_or_default(), false)
+            (invitation, password, None)
         }
     };
-    let source = context.source();
-    let accepted = app.engine.accept_invitation(&invitation, password, replaced, source).await;
-    match accepted.inspect_err(opened::count_failure) {
-        Ok(logged_in) if form => Ok(opened::browser(&app, &headers, &logged_in, "/")),
-        Ok(logged_in) => opened::program(&app, &headers, logged_in).await,
-        Err(error) if form && let Some(reason) = opened::reason(&error) => {
-            let mut path = form_urlencoded::byte_serialize(invitation.as_bytes());
-            let path = path.by_ref().collect::<String>();
-            Ok(opened::see_other(&page(&format!("/app/invitation/{path}"), reason, "")))
-        }
-        Err(error) => Err(error.into()),
-    }
+    let origin = context.origin();
+    let accepted = app.engine.accept_invitation(&invitation, password, replaced, origin).await;
+    opened::answer(&app, &headers, accepted, form).await
 }

@@ -31,6 +31,7 @@ pub(crate) struct SwitchBody {
     path = "/auth/company",
     operation_id = "switchCompany",
     tag = "auth",
+    params(("X-CSRF-Token" = String, Header, description = "The `csrf_token` of GET /auth/me")),
     request_body = SwitchBody,
     responses((status = 200, description = "The account as it is now", body = AccountBody)),
 )]

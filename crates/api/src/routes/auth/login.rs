@@ -11,11 +11,12 @@ use engine::logins::Login;
 use utoipa::ToSchema;
 
 use super::me::AccountBody;
-use super::opened;
+use super::opened::{self, Form};
 use crate::app::App;
 use crate::context::Context;
 use crate::cookie;
 use crate::extract::Params;
+use crate::extract::json::TEXT;
 use crate::extract::sent::Sent;
 use crate::problem::Problem;
 
@@ -45,7 +46,7 @@ pub(crate) struct LoginBody {
 pub(crate) async fn show(mut params: Params) -> Result<Response, Problem> {
     let next = params.text("next");
     params.finish()?;
-    Ok(opened::see_other(&page("/app/login", "", next.as_deref().unwrap_or_default())))
+    Ok(opened::see_other(&opened::page("/app/login", "", next.as_deref().unwrap_or_default())))
 }
 
 /// Opens a session: a cookie for a name and a password. A form of the login
@@ -70,43 +71,21 @@ pub(crate) async fn login(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let replaced = cookie::session(&headers).map(str::to_owned);
-    let source = context.source();
-    let (name, password, company, next) = match sent {
+    let (name, password, company, form) = match sent {
         Sent::Form(mut form) => {
-            (form.take("name"), form.take("password"), None, Some(form.take("next")))
+            let (name, password, next) =
+                (form.take("name"), form.take("password"), form.take("next"));
+            (name, password, None, Some(Form { page: "/app/login".to_owned(), next }))
         }
         Sent::Json(body) => {
-            const TEXT: (&str, &str) = ("a text", "un texte");
             let mut fields = body.fields()?;
-            let name = fields.required::<String>("name", TEXT);
-            let password = fields.required::<String>("password", TEXT);
+            let [name, password] = ["name", "password"].map(|name| fields.text(name));
             let company = fields.optional::<String>("company", TEXT);
             fields.finish()?;
-            (name.unwrap_or_default(), password.unwrap_or_default(), company, None)
+            (name, password, company, None)
         }
     };
-    let login = Login { name, password, company, replaced, source };
-    let logged_in = app.engine.log_in(login).await.inspect_err(opened::count_failure);
-    match (logged_in, next) {
-        (Ok(logged_in), None) => opened::program(&app, &headers, logged_in).await,
-        (Ok(logged_in), Some(next)) => Ok(opened::browser(&app, &headers, &logged_in, &next)),
-        (Err(error), Some(next)) if let Some(reason) = opened::reason(&error) => {
-            Ok(opened::see_other(&page("/app/login", reason, &next)))
-        }
-        (Err(error), _) => Err(error.into()),
-    }
-}
-
-/// The path of a page with what it is to say.
-pub(crate) fn page(path: &str, reason: &str, next: &str) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (key, value) in [("error", reason), ("next", next)] {
-        if !value.is_empty() {
-            query.append_pair(key, value);
-        }
-    }
-    match query.finish().as_str() {
-        "" => path.to_owned(),
-        query => format!("{path}?{query}"),
-    }
+    let login = Login { name, password, company, replaced, origin: context.origin() };
+    let logged_in = app.engine.log_in(login).await;
+    opened::answer(&app, &headers, logged_in, form).await
 }

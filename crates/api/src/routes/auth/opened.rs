@@ -12,12 +12,48 @@ use crate::app::App;
 use crate::cookie;
 use crate::problem::Problem;
 
-/// The account with a cookie, for programs.
-pub(crate) async fn program(
+/// The pages of a form.
+pub(crate) struct Form {
+    /// Where it stands, and where a refusal leads back to.
+    pub(crate) page: String,
+    /// Where a success leads.
+    pub(crate) next: String,
+}
+
+/// The answer to a login: the account for programs, and for a form the way on,
+/// or back with the reason.
+pub(crate) async fn answer(
     app: &App,
     headers: &HeaderMap,
-    logged_in: LoggedIn,
+    logged_in: Result<LoggedIn, Error>,
+    form: Option<Form>,
 ) -> Result<Response, Problem> {
+    match (logged_in.inspect_err(count_failure), form) {
+        (Ok(logged_in), None) => program(app, headers, logged_in).await,
+        (Ok(logged_in), Some(form)) => Ok(browser(app, headers, &logged_in, &form.next)),
+        (Err(error), Some(form)) if let Some(reason) = reason(&error) => {
+            Ok(see_other(&page(&form.page, reason, &form.next)))
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// The path of a page with what it is to say.
+pub(crate) fn page(path: &str, reason: &str, next: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (key, value) in [("error", reason), ("next", next)] {
+        if !value.is_empty() {
+            query.append_pair(key, value);
+        }
+    }
+    match query.finish().as_str() {
+        "" => path.to_owned(),
+        query => format!("{path}?{query}"),
+    }
+}
+
+/// The account with a cookie, for programs.
+async fn program(app: &App, headers: &HeaderMap, logged_in: LoggedIn) -> Result<Response, Problem> {
     let account = app.engine.account(&logged_in.principal).await?;
     let csrf = csrf_token(&logged_in.secret);
     let body = AccountBody::new(account, &logged_in.principal, Some(csrf));
@@ -25,12 +61,7 @@ pub(crate) async fn program(
 }
 
 /// A cookie and the way to where the browser came from.
-pub(crate) fn browser(
-    app: &App,
-    headers: &HeaderMap,
-    logged_in: &LoggedIn,
-    next: &str,
-) -> Response {
+fn browser(app: &App, headers: &HeaderMap, logged_in: &LoggedIn, next: &str) -> Response {
     with_cookie(app, headers, logged_in, see_other(local(next)))
 }
 
@@ -47,7 +78,7 @@ fn with_cookie(
 }
 
 /// Counts a login that failed, by what it failed at.
-pub(crate) fn count_failure(error: &Error) {
+fn count_failure(error: &Error) {
     let reason = match error {
         Error::WrongLogin => "credentials",
         Error::TooManyLogins { .. } => "delayed",
@@ -60,7 +91,7 @@ pub(crate) fn count_failure(error: &Error) {
 }
 
 /// What a page says of a login that failed; `None` for what broke here.
-pub(crate) fn reason(error: &Error) -> Option<&'static str> {
+fn reason(error: &Error) -> Option<&'static str> {
     match error {
         Error::WrongLogin => Some("credentials"),
         Error::TooManyLogins { .. } | Error::LoginsBusy { .. } => Some("wait"),
@@ -80,7 +111,7 @@ pub(crate) fn see_other(path: &str) -> Response {
 
 /// A path of this very site; the first page for anything else. Two slashes,
 /// or a slash and a backslash, would name another host.
-pub(crate) fn local(path: &str) -> &str {
+fn local(path: &str) -> &str {
     let plain = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if plain && path.starts_with('/') && !path.starts_with("//") { path } else { "/" }
 }

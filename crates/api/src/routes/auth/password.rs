@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::extract::json::TEXT;
 use crate::extract::{Caller, JsonBody, Params};
 use crate::problem::Problem;
 
@@ -16,6 +17,7 @@ pub(crate) struct PasswordBody {
     /// The present password; only a user who has none may leave it out.
     current_password: Option<String>,
     /// The new one, 12 to 256 characters.
+    #[schema(min_length = 12, max_length = 256)]
     new_password: String,
 }
 
@@ -34,12 +36,11 @@ pub(crate) async fn password(
     params: Params,
     body: JsonBody,
 ) -> Result<StatusCode, Problem> {
-    const TEXT: (&str, &str) = ("a text", "un texte");
     params.finish()?;
     let mut fields = body.fields()?;
     let present = fields.optional::<String>("current_password", TEXT);
-    let new = fields.required::<String>("new_password", TEXT);
+    let new = fields.text("new_password");
     fields.finish()?;
-    app.engine.set_password(&who, present, new.unwrap_or_default()).await?;
+    app.engine.set_password(&who, present, new).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -19,20 +19,28 @@ use crate::routes::tokens::view::{NewToken, TokenBody};
 #[expect(dead_code, reason = "describes the body in the OpenAPI document")]
 pub(crate) struct CreateCompany {
     /// Its name: 1 to 63 characters of a-z, 0-9 and -.
+    #[schema(pattern = "^[a-z0-9-]{1,63}$")]
     name: String,
     /// The name of its first administrator; `NAME-admin` where missing.
+    #[schema(pattern = "^[a-z0-9-]{1,63}$")]
     admin: Option<String>,
     /// Its share of the workers relative to the others; 1 by default.
+    #[schema(exclusive_minimum = 0)]
     weight: Option<f64>,
     /// Tasks it may run at once.
+    #[schema(maximum = 4294967295_u32)]
     max_running: Option<u32>,
     /// Tasks it may have waiting.
+    #[schema(maximum = 4294967295_u32)]
     max_queued: Option<u32>,
     /// Tasks it may have accepted in a day, from midnight in UTC.
+    #[schema(maximum = 9007199254740991_i64)]
     max_tasks_per_day: Option<u64>,
     /// CPU seconds after which a day's further tasks are refused.
+    #[schema(minimum = 0)]
     max_cpu_seconds_per_day: Option<f64>,
     /// Bytes of files, artifacts and large results that it may keep.
+    #[schema(maximum = 9007199254740991_i64)]
     max_storage_bytes: Option<u64>,
 }
 
@@ -65,7 +73,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let mut fields = body.fields()?;
-    let name = fields.required::<String>("name", ("a text", "un texte")).unwrap_or_default();
+    let name = fields.text("name");
     let admin = fields.optional::<String>("admin", ("a text", "un texte"));
     let quotas = read_quotas(&mut fields);
     fields.finish()?;

@@ -21,8 +21,10 @@ use crate::routes::tokens::view::{NewToken, TokenBody};
 #[expect(dead_code, reason = "describes the body in the OpenAPI document")]
 pub(crate) struct PutMember {
     /// The user's name: 1 to 63 characters of a-z, 0-9 and -.
+    #[schema(pattern = "^[a-z0-9-]{1,63}$")]
     name: String,
     /// `member` (by default), `company_admin` or `admin`.
+    #[schema(schema_with = crate::openapi::words::role)]
     role: Option<String>,
 }
 
@@ -63,7 +65,7 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let mut fields = body.fields()?;
-    let name = fields.required::<String>("name", ("a text", "un texte")).unwrap_or_default();
+    let name = fields.text("name");
     let role = fields.optional::<Role>(
         "role",
         ("one of member, company_admin, admin", "l'un de member, company_admin, admin"),

@@ -30,6 +30,7 @@ pub(crate) struct Execute {
     #[schema(minimum = 0, maximum = 9, default = 5)]
     priority: Option<u8>,
     /// Wall-clock limit in seconds; the function's own where missing.
+    #[schema(exclusive_minimum = 0)]
     timeout: Option<f64>,
 }
 

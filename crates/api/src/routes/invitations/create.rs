@@ -20,10 +20,16 @@ use crate::problem::Problem;
 #[expect(dead_code, reason = "describes the body in the OpenAPI document")]
 pub(crate) struct CreateInvitation {
     /// The user's name: 1 to 63 characters of a-z, 0-9 and -.
+    #[schema(pattern = "^[a-z0-9-]{1,63}$")]
     name: String,
     /// Where mail reaches the user.
+    #[schema(
+        max_length = 254,
+        pattern = r#"^[^\s\x00-\x1f\x7f-\x9f<>,;"]+@[^@\s\x00-\x1f\x7f-\x9f<>,;"]*\.[^@\s\x00-\x1f\x7f-\x9f<>,;"]*$"#
+    )]
     email: Option<String>,
     /// `member` (by default), `company_admin` or `admin`.
+    #[schema(schema_with = crate::openapi::words::role)]
     role: Option<String>,
 }
 
@@ -51,7 +57,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let mut fields = body.fields()?;
-    let name = fields.required::<String>("name", ("a text", "un texte")).unwrap_or_default();
+    let name = fields.text("name");
     let email = fields.optional::<String>("email", ("a text", "un texte"));
     let role = fields.optional::<Role>(
         "role",

@@ -24,8 +24,8 @@ pub(crate) struct QueueBody {
     classes: Vec<ClassBody>,
     /// By company: all for platform admins, else the own one.
     companies: Vec<CompanyDepth>,
-    /// Runs that stand ready in warm sandboxes.
-    warm: u32,
+    /// Runs that stand ready in warm sandboxes, for platform admins; else null.
+    warm: Option<u32>,
 }
 
 /// One queue class.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Timestamp;
-use engine::WorkerStatus;
+use engine::{TemplateStatus, WorkerSeen};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -14,29 +14,30 @@ use crate::app::App;
 use crate::extract::{Caller, Params};
 use crate::problem::Problem;
 
-/// A process that runs tasks.
+/// A process that runs tasks. How it is, platform admins alone are told: the
+/// other fields are null, or empty, for everybody else.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Worker)]
 pub(crate) struct WorkerBody {
-    /// Its id, new at every start.
+    /// Its id, new at every start, as tasks name it.
     worker_id: Uuid,
-    /// The name of its machine.
-    host: String,
-    /// Since when it runs.
-    #[schema(value_type = String, format = DateTime)]
-    started_at: Timestamp,
-    /// Tasks it may run at once.
-    slots: u32,
-    /// Slots that are free.
-    free: u32,
     /// Whether it takes no more tasks.
     draining: bool,
-    /// Its warm templates, for platform admins; else empty.
+    /// The name of its machine.
+    host: Option<String>,
+    /// Since when it runs.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    /// Tasks it may run at once.
+    slots: Option<u32>,
+    /// Slots that are free.
+    free: Option<u32>,
+    /// Its warm templates.
     templates: Vec<TemplateBody>,
     /// Runs that began on a warm template.
-    warm_starts: u64,
+    warm_starts: Option<u64>,
     /// Runs that had to wait for one.
-    cold_starts: u64,
+    cold_starts: Option<u64>,
 }
 
 /// A warm template.
@@ -53,24 +54,31 @@ struct TemplateBody {
     memory: u64,
 }
 
-impl From<WorkerStatus> for WorkerBody {
-    fn from(worker: WorkerStatus) -> Self {
-        let templates = worker.templates.into_iter().map(|template| TemplateBody {
-            environment: template.environment,
+impl From<WorkerSeen> for WorkerBody {
+    fn from(WorkerSeen { id, draining, status }: WorkerSeen) -> Self {
+        let status = status.as_ref();
+        let templates = status.map(|status| status.templates.iter().map(TemplateBody::from));
+        Self {
+            worker_id: id.0,
+            draining,
+            host: status.map(|status| status.host.clone()),
+            started_at: status.map(|status| status.started_at),
+            slots: status.map(|status| status.slots),
+            free: status.map(|status| status.free),
+            templates: templates.into_iter().flatten().collect(),
+            warm_starts: status.map(|status| status.warm_starts),
+            cold_starts: status.map(|status| status.cold_starts),
+        }
+    }
+}
+
+impl From<&TemplateStatus> for TemplateBody {
+    fn from(template: &TemplateStatus) -> Self {
+        Self {
+            environment: template.environment.clone(),
             shared: template.shared,
             ready: template.ready,
             memory: template.memory_bytes,
-        });
-        Self {
-            worker_id: worker.id.0,
-            host: worker.host,
-            started_at: worker.started_at,
-            slots: worker.slots,
-            free: worker.free,
-            draining: worker.draining,
-            templates: templates.collect(),
-            warm_starts: worker.warm_starts,
-            cold_starts: worker.cold_starts,
         }
     }
 }

@@ -28,7 +28,7 @@ const BESIDE_INPUTS: u64 = 3 << 20;
 #[expect(dead_code, reason = "describes the body in the OpenAPI document; see `asked`")]
 pub(crate) struct Code {
     /// What the task is called; `ad-hoc` where missing.
-    #[schema(max_length = 200)]
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// A Python module that defines `calculate(inputs)`, up to 1 MiB.
     code: String,
@@ -38,18 +38,23 @@ pub(crate) struct Code {
     /// Packages beyond those of the base image, as PEP 508 lines.
     requirements: Option<Vec<String>>,
     /// `python-base`, `python-scientific` (the default) or `python-cfd`.
+    #[schema(schema_with = crate::openapi::words::base_image)]
     base_image: Option<String>,
     /// `3.9` to `3.13`; the operator's default where missing.
+    #[schema(schema_with = crate::openapi::words::python_version)]
     python_version: Option<String>,
     /// MB; 2048 where missing.
+    #[schema(minimum = 32)]
     memory_limit: Option<u32>,
     /// Cores; 2 where missing.
+    #[schema(minimum = 0.1)]
     cpu_limit: Option<f64>,
     /// 0 to 9; 9 is the most urgent, 5 the default.
     #[schema(minimum = 0, maximum = 9, default = 5)]
     priority: Option<u8>,
     /// Wall-clock limit in seconds.
     #[schema(default = 300)]
+    #[schema(exclusive_minimum = 0)]
     timeout: Option<f64>,
 }
 

@@ -22,12 +22,14 @@ use crate::problem::Problem;
 #[expect(dead_code, reason = "describes the body in the OpenAPI document")]
 pub(crate) struct CreateToken {
     /// What its owner calls it, 1 to 100 characters.
+    #[schema(pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,100}$")]
     name: String,
     /// When it ends, by RFC 3339; never where missing.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<String>,
     /// What it lets through: some of `read`, `run`, `deploy`, `admin`; where
     /// missing, what the caller's own token or session does.
+    #[schema(schema_with = crate::openapi::words::scopes)]
     scopes: Option<Vec<String>>,
     /// Whose it is; the caller's where missing. Another member's needs the
     /// role `company_admin`.

@@ -14,6 +14,7 @@ mod files;
 mod git;
 mod logs;
 mod migrations;
+mod open_files;
 mod operator;
 mod queue;
 mod telemetry;
@@ -38,6 +39,16 @@ impl Running {
     /// What the server wrote so far.
     pub(crate) fn said(&self) -> String {
         self.server.said()
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// The administrator's token.
+    pub(crate) fn token(&self) -> &str {
+        self.server.token()
     }
 
     /// Its data folder.

@@ -215,7 +215,7 @@ fn a_query_of_thousands_is_answered_with_twenty_faults() {
     let _ = fortress.client.get(&long).expect(200);
     for wait in ["61", "-1", "NaN", "inf", "1e400", ""] {
         let answer = fortress.client.get(&format!("/tasks?wait={wait}"));
-        assert!((400..500).contains(&answer.status) || wait.is_empty(), "{wait}");
+        assert!((400..500).contains(&answer.status), "{wait}");
     }
     fortress.stands();
 }

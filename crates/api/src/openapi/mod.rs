@@ -1,12 +1,20 @@
 //! The OpenAPI document: what the routes say of themselves, and what holds
 //! for all of them.
 
+mod answers;
+mod links;
+mod parameters;
+pub(crate) mod words;
+
+use std::collections::BTreeSet;
+
 use axum::http::Method;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{AdditionalProperties, Schema};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
+use utoipa::openapi::{OpenApi, RefOr, Required};
 use utoipa::{OpenApi as _, PartialSchema as _, ToSchema as _};
 
 use crate::problem::body::{Body9457, FaultBody, QuotaBody};
@@ -57,8 +65,9 @@ pub(crate) fn base() -> OpenApi {
     document
 }
 
-/// Adds to every operation what any of them may answer, and what it needs.
+/// Adds to every operation what holds for all of them, and what it needs.
 pub(crate) fn complete(document: &mut OpenApi) {
+    let mut bodies = BTreeSet::new();
     for (path, item) in &mut document.paths.paths {
         let methods = [
             (Method::GET, &mut item.get),
@@ -67,32 +76,61 @@ pub(crate) fn complete(document: &mut OpenApi) {
             (Method::DELETE, &mut item.delete),
         ];
         for (method, operation) in methods {
-            if let Some(operation) = operation {
-                with_problem(operation);
-                operation.security = Some(security(scopes::needed(&method, path)));
-            }
+            let Some(operation) = operation else { continue };
+            let needs = scopes::needed(&method, path);
+            operation.security = Some(security(operation, needs));
+            parameters::narrow(operation, path);
+            correct_body(operation);
+            answers::complete(operation, needs);
+            bodies.extend(bodies_of(operation));
+        }
+    }
+    answers::describe(document);
+    links::add(document);
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    for body in bodies {
+        // A field that nobody knows is refused, whatever the route.
+        if let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(&body) {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }
     }
 }
 
-fn security(needs: Needs) -> Vec<SecurityRequirement> {
+/// What the routes can't say of their bodies: bytes are no list of numbers, and
+/// a function may be run without a word.
+fn correct_body(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    if let Some(RefOr::T(content)) = body.content.get_mut("application/zip") {
+        content.schema = Some(answers::binary());
+    }
+    let optional = operation.operation_id.as_deref() == Some("executeFunction");
+    body.required = Some(if optional { Required::False } else { Required::True });
+}
+
+/// The names of the schemas of an operation's body.
+fn bodies_of(operation: &Operation) -> Vec<String> {
+    let Some(RefOr::T(body)) = &operation.request_body else { return Vec::new() };
+    let schemas = body.content.values().filter_map(|content| match content {
+        RefOr::T(content) => content.schema.as_ref(),
+        RefOr::Ref(_) => None,
+    });
+    let names = schemas.filter_map(|schema| match schema {
+        RefOr::Ref(schema) => schema.ref_location.rsplit('/').next(),
+        RefOr::T(_) => None,
+    });
+    names.map(str::to_owned).collect()
+}
+
+fn security(operation: &Operation, needs: Needs) -> Vec<SecurityRequirement> {
     let scopes = match needs {
         Needs::Nothing => return Vec::new(),
         Needs::Anybody => None,
         Needs::Scope(scope) => Some(scope.as_str()),
     };
-    vec![
-        SecurityRequirement::new("token", scopes),
-        SecurityRequirement::new::<_, [&str; 0], _>("session", []),
-    ]
-}
-
-fn with_problem(operation: &mut Operation) {
-    let schema = Ref::from_schema_name(Body9457::name());
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    let response = ResponseBuilder::new()
-        .description("A problem, by RFC 9457")
-        .content("application/problem+json", content)
-        .build();
-    operation.responses.responses.insert("default".to_owned(), response.into());
+    let session = SecurityRequirement::new::<_, [&str; 0], _>("session", []);
+    // A token acts for one company for ever.
+    if operation.operation_id.as_deref() == Some("switchCompany") {
+        return vec![session];
+    }
+    vec![SecurityRequirement::new("token", scopes), session]
 }
