@@ -188,10 +188,15 @@ fn told(answer: &Answer, values: &[String]) -> String {
 /// holds nothing, or what is refused whatever is named.
 fn expected(operation: &Operation, kinds: &[Kind], caller: &Caller) -> Vec<u16> {
     let mut expected = vec![404];
-    if operation.method == "GET" && !operation.path.contains('{') {
+    let lists = operation.method == "GET" && !operation.path.contains('{');
+    if lists || kinds == [Kind::Cursor] {
         expected.push(200);
     }
     if kinds.contains(&Kind::Inputs) {
+        expected.push(422);
+    }
+    // A version is not deleted by itself, whosever it is.
+    if operation.id == "deleteFunction" {
         expected.push(422);
     }
     // Only the platform's own may do these, whatever they name.
