@@ -74,6 +74,7 @@ fn kind(operation: &str, path: &str, place: &str, name: &str) -> Result<Option<K
         | ("header", "Idempotency-Key" | "Last-Event-ID" | "X-CSRF-Token")
         | ("body", "admin" | "archive" | "base_image" | "code" | "company" | "cpu_limit")
         | ("body", "current_password" | "email" | "expires_at" | "file" | "inputs")
+        | ("body", "git_token" | "git_url" | "path" | "ref")
         // Who has an invitation's secret is invited.
         | ("body", "invitation" | "max_cpu_seconds_per_day")
         | ("body", "max_queued" | "max_running" | "max_storage_bytes" | "max_tasks_per_day")
