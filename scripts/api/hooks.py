@@ -102,7 +102,7 @@ def real_body(case: Any) -> None:
     match case.operation.label:
         case "POST /functions" if case.media_type == "application/zip" and picks(case, body):
             case.body = Binary(WORLD.zip(WORLD.name("deployed")))
-        case "POST /functions" if isinstance(body, dict) and picks(case, body):
+        case "POST /functions" if case.media_type == "multipart/form-data" and picks(case, body):
             case.body = {**body, "archive": Binary(WORLD.zip(WORLD.name("deployed")))}
         case "POST /functions/{id}/execute" if isinstance(body, dict) and picks(case, body):
             name = str(case.path_parameters.get("id", "")).removeprefix("main:").split("@")[0]
@@ -163,7 +163,8 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
     if type(failure).__name__ != "AcceptedNegativeData":
         return True
     header = any("unknown-property" in name.lower() for name in case.headers or {})
-    form = case.media_type == "multipart/form-data" and bool((case.body or {}).keys() & {"file", "archive"})
+    fields = case.body if isinstance(case.body, dict) else {}
+    form = case.media_type == "multipart/form-data" and bool(fields.keys() & {"file", "archive"})
     return not (header or form)
 
 
