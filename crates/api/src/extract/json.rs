@@ -245,6 +245,33 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number that may be missing or null, also where it is written as
+    /// `5.0`: in JSON that is the same number.
+    pub(crate) fn whole<T: TryFrom<u64>>(
+        &mut self,
+        name: &'static str,
+        expected: (&str, &str),
+    ) -> Option<T> {
+        let at = self.faults.len();
+        let number = self.optional::<serde_json::Number>(name, expected)?;
+        let float = number.as_f64().filter(|value| value.fract() == 0.0 && *value >= 0.0);
+        // Beyond 2⁵³ a float stands for several numbers.
+        let float = float.filter(|value| *value < 9_007_199_254_740_992.0);
+        let read = number.as_u64().or(float.map(|value| value as u64));
+        let read = read.and_then(|value| T::try_from(value).ok());
+        if read.is_none() && self.faults.len() == at {
+            self.refuse(
+                name,
+                "body_value",
+                Text::new(
+                    format!("expected {}, found {number}", expected.0),
+                    format!("attendu : {} ; reçu : {number}", expected.1),
+                ),
+            );
+        }
+        read
+    }
+
     /// A field that must be there.
     pub(crate) fn required<T: DeserializeOwned>(
         &mut self,
@@ -403,6 +430,27 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        const COUNT: (&str, &str) = ("a count", "un nombre");
+        let body = |text: &'static str| JsonBody::<0>(Bytes::from_static(text.as_bytes()));
+        for (text, read) in [("5", Some(5)), ("5.0", Some(5)), ("5e1", Some(50)), ("null", None)] {
+            let text = format!("{{\"n\": {text}}}");
+            let body = JsonBody::<0>(Bytes::from(text.clone()));
+            let mut fields = body.fields().unwrap();
+            assert_eq!(fields.whole::<u32>("n", COUNT), read, "{text}");
+            assert!(fields.finish().is_ok(), "{text}");
+        }
+        for text in [r#"{"n": 5.5}"#, r#"{"n": -1}"#, r#"{"n": 1e300}"#, r#"{"n": 4294967296}"#] {
+            let body = body(text);
+            let mut fields = body.fields().unwrap();
+            assert_eq!(fields.whole::<u32>("n", COUNT), None, "{text}");
+            let problem = fields.finish().unwrap_err();
+            let message = &problem.faults()[0].message.en;
+            assert!(message.starts_with("expected a count, found "), "{message}");
+        }
+    }
 
     fn body(text: impl Into<Bytes>) -> JsonBody {
         JsonBody(text.into())

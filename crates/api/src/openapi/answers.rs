@@ -122,6 +122,8 @@ fn events(answer: &mut Response) {
             "data": { "type": "string", "contentMediaType": "application/json" },
         },
     });
+    // What the stream as a whole is, readers of 3.1 take for what each event is.
+    content.schema = None;
     content.item_schema =
         Some(RefOr::T(serde_json::from_value(event).expect("a schema of few words is one")));
 }

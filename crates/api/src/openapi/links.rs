@@ -98,16 +98,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::routes::pages::docs::operations;
+    use crate::openapi::operations;
 
     #[test]
     fn links_lead_from_operations_to_operations_by_parameters_that_they_take() {
         let document = crate::router::document();
-        let known: BTreeMap<_, _> = document
-            .paths
-            .paths
-            .iter()
-            .flat_map(|(path, item)| operations(item).map(move |(_, own)| (path, own)))
+        let known: BTreeMap<_, _> = operations(&document)
             .map(|(path, own)| (own.operation_id.clone().unwrap(), path))
             .collect();
         for (from, targets, parameters) in LINKS {

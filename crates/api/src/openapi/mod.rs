@@ -96,6 +96,15 @@ pub(crate) fn complete(document: &mut OpenApi) {
     }
 }
 
+/// Every operation with its path.
+#[cfg(test)]
+fn operations(document: &OpenApi) -> impl Iterator<Item = (&str, &Operation)> {
+    document.paths.paths.iter().flat_map(|(path, item)| {
+        let own = [&item.get, &item.post, &item.put, &item.delete];
+        own.into_iter().flatten().map(move |operation| (path.as_str(), operation))
+    })
+}
+
 /// What the routes can't say of their bodies: bytes are no list of numbers, and
 /// a function may be run without a word.
 fn correct_body(operation: &mut Operation) {

@@ -70,17 +70,15 @@ mod tests {
     #[test]
     fn every_parameter_of_a_route_is_narrowed_or_a_uuid() {
         let document = crate::router::document();
-        for (path, item) in &document.paths.paths {
-            for (_, operation) in crate::routes::pages::docs::operations(item) {
-                for parameter in operation.parameters.iter().flatten() {
-                    let RefOr::T(parameter) = parameter else { continue };
-                    let schema = serde_json::to_value(&parameter.schema).unwrap();
-                    assert!(
-                        schema["format"] == "uuid" || super::schema(parameter, path).is_some(),
-                        "{path}: say in `schema` what `{}` accepts",
-                        parameter.name
-                    );
-                }
+        for (path, operation) in crate::openapi::operations(&document) {
+            for parameter in operation.parameters.iter().flatten() {
+                let RefOr::T(parameter) = parameter else { continue };
+                let schema = serde_json::to_value(&parameter.schema).unwrap();
+                assert!(
+                    schema["format"] == "uuid" || super::schema(parameter, path).is_some(),
+                    "{path}: say in `schema` what `{}` accepts",
+                    parameter.name
+                );
             }
         }
     }

@@ -7,7 +7,8 @@ use utoipa::openapi::Schema;
 
 /// A role that may be left out.
 pub(crate) fn role() -> Schema {
-    optional([Role::Member, Role::CompanyAdmin, Role::Admin].map(Role::as_str).to_vec())
+    let words = [Role::Member, Role::CompanyAdmin, Role::Admin].map(Role::as_str);
+    optional(words.to_vec(), "`member` (by default), `company_admin` or `admin`.")
 }
 
 /// Scopes that may be left out.
@@ -17,23 +18,30 @@ pub(crate) fn scopes() -> Schema {
         "type": ["array", "null"],
         "items": { "type": "string", "enum": words },
         "minItems": 1,
+        "description": "What it lets through: some of `read`, `run`, `deploy`, `admin`; where missing, what the caller's own token or session does.",
     });
     serde_json::from_value(schema).expect("a schema of few words is one")
 }
 
 /// A base image that may be left out.
 pub(crate) fn base_image() -> Schema {
-    optional(BaseImage::ALL.map(BaseImage::name).to_vec())
+    let words = BaseImage::ALL.map(BaseImage::name);
+    optional(words.to_vec(), "`python-base`, `python-scientific` (the default) or `python-cfd`.")
 }
 
 /// A Python version that may be left out.
 pub(crate) fn python_version() -> Schema {
-    optional(PythonVersion::SUPPORTED.map(|version| version.to_string()).to_vec())
+    let words = PythonVersion::SUPPORTED.map(|version| version.to_string());
+    optional(words.to_vec(), "`3.9` to `3.13`; the operator's default where missing.")
 }
 
-fn optional(words: Vec<impl Into<String>>) -> Schema {
+fn optional(words: Vec<impl Into<String>>, description: &str) -> Schema {
     let words: Vec<Option<String>> =
         words.into_iter().map(|word| Some(word.into())).chain([None]).collect();
-    let schema = json!({ "type": ["string", "null"], "enum": words });
+    let schema = json!({
+        "type": ["string", "null"],
+        "enum": words,
+        "description": description,
+    });
     serde_json::from_value(schema).expect("a schema of few words is one")
 }

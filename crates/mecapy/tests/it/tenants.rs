@@ -74,6 +74,7 @@ fn kind(operation: &str, path: &str, place: &str, name: &str) -> Result<Option<K
         | ("header", "Idempotency-Key" | "Last-Event-ID" | "X-CSRF-Token")
         | ("body", "admin" | "archive" | "base_image" | "code" | "company" | "cpu_limit")
         | ("body", "current_password" | "email" | "expires_at" | "file" | "inputs")
+        | ("body", "git_token" | "git_url" | "path" | "ref")
         // Who has an invitation's secret is invited.
         | ("body", "invitation" | "max_cpu_seconds_per_day")
         | ("body", "max_queued" | "max_running" | "max_storage_bytes" | "max_tasks_per_day")
@@ -188,10 +189,15 @@ fn told(answer: &Answer, values: &[String]) -> String {
 /// holds nothing, or what is refused whatever is named.
 fn expected(operation: &Operation, kinds: &[Kind], caller: &Caller) -> Vec<u16> {
     let mut expected = vec![404];
-    if operation.method == "GET" && !operation.path.contains('{') {
+    let lists = operation.method == "GET" && !operation.path.contains('{');
+    if lists || kinds == [Kind::Cursor] {
         expected.push(200);
     }
     if kinds.contains(&Kind::Inputs) {
+        expected.push(422);
+    }
+    // A version is not deleted by itself, whosever it is.
+    if operation.id == "deleteFunction" {
         expected.push(422);
     }
     // Only the platform's own may do these, whatever they name.

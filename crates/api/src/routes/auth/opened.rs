@@ -91,7 +91,7 @@ fn count_failure(error: &Error) {
 }
 
 /// What a page says of a login that failed; `None` for what broke here.
-fn reason(error: &Error) -> Option<&'static str> {
+pub(crate) fn reason(error: &Error) -> Option<&'static str> {
     match error {
         Error::WrongLogin => Some("credentials"),
         Error::TooManyLogins { .. } | Error::LoginsBusy { .. } => Some("wait"),
@@ -111,7 +111,7 @@ pub(crate) fn see_other(path: &str) -> Response {
 
 /// A path of this very site; the first page for anything else. Two slashes,
 /// or a slash and a backslash, would name another host.
-fn local(path: &str) -> &str {
+pub(crate) fn local(path: &str) -> &str {
     let plain = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if plain && path.starts_with('/') && !path.starts_with("//") { path } else { "/" }
 }

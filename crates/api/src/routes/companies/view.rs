@@ -77,15 +77,15 @@ pub(crate) fn read_quotas(fields: &mut Fields<'_>) -> Quotas {
         weight: fields
             .optional("weight", ("a number above 0", "un nombre supérieur à 0"))
             .unwrap_or(Quotas::default().weight),
-        max_running: fields.optional("max_running", COUNT),
-        max_queued: fields.optional("max_queued", COUNT),
+        max_running: fields.whole("max_running", COUNT),
+        max_queued: fields.whole("max_queued", COUNT),
         budget: Budget {
-            tasks_per_day: fields.optional("max_tasks_per_day", COUNT),
+            tasks_per_day: fields.whole("max_tasks_per_day", COUNT),
             cpu_s_per_day: fields.optional(
                 "max_cpu_seconds_per_day",
                 ("a number of seconds, or null", "un nombre de secondes, ou null"),
             ),
-            storage_bytes: fields.optional(
+            storage_bytes: fields.whole(
                 "max_storage_bytes",
                 ("a number of bytes, or null", "un nombre d'octets, ou null"),
             ),

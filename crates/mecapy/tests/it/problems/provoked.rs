@@ -56,8 +56,13 @@ impl World {
         Self { client, running, strict, company }
     }
 
-    /// Provokes a code. Whoever adds a code says here what leads to it.
-    pub(super) fn provoke(&self, code: Code) -> Provoked {
+    /// Provokes a code. Whoever adds a code says here what leads to it, or in
+    /// [`elsewhere`] which test does.
+    pub(super) fn provoke(&self, code: Code) -> Option<Provoked> {
+        if elsewhere(code).is_some() { None } else { Some(self.provoked(code)) }
+    }
+
+    fn provoked(&self, code: Code) -> Provoked {
         let client = &self.client;
         let post = |path: &str, body: Value| client.post(path, &body).into();
         match code {
@@ -162,6 +167,21 @@ impl World {
                 assert_eq!(spoilt, 1);
                 keyed(client, "spoilt", "{}").into()
             }
+            Code::GitUrlRefused => post("/functions", json!({ "git_url": "http://host/f.git" })),
+            Code::GitAddressRefused => {
+                post("/functions", json!({ "git_url": "https://169.254.169.254/f.git" }))
+            }
+            Code::GitUnreachable
+            | Code::GitNotFound
+            | Code::GitNotUnderstood
+            | Code::GitRefNotFound
+            | Code::GitFolderNotFound
+            | Code::GitEntryRefused
+            | Code::GitTooLarge
+            | Code::GitTooSlow
+            | Code::GitBroken
+            | Code::GitBusy
+            | Code::TooManyStreams => unreachable!("provoked elsewhere"),
             Code::Unavailable => {
                 let address = address(&self.strict);
                 let held = [0; 2].map(|_| TcpStream::connect(address).unwrap());
@@ -227,6 +247,35 @@ impl World {
         let _ = self.client.send(Method::PUT, &path, &json, quotas).expect(200);
         owner
     }
+}
+
+/// The file and the test that leads to a code which needs a Git server, or a
+/// thousand connections.
+pub(super) fn elsewhere(code: Code) -> Option<(&'static str, &'static str)> {
+    const FETCHED: &str = "crates/mecapy/tests/it/server/git.rs";
+    const NETWORK: &str = "crates/git/tests/it/network.rs";
+    const PACKS: &str = "crates/git/tests/it/packs.rs";
+    const REPOSITORIES: &str = "crates/git/tests/it/repositories.rs";
+    const STREAMS: &str = "crates/api/tests/it/streams.rs";
+    let told = "what_is_wrong_with_a_repository_is_told_at_its_field_in_both_languages";
+    Some(match code {
+        Code::GitNotFound | Code::GitRefNotFound | Code::GitFolderNotFound => (FETCHED, told),
+        Code::GitUnreachable => (NETWORK, "a_server_that_nobody_vouches_for_is_not_talked_to"),
+        Code::GitNotUnderstood => (NETWORK, "what_is_no_git_server_is_told_with_what_it_says"),
+        Code::GitTooSlow => (NETWORK, "an_answer_that_drips_ends_with_the_time_that_it_has"),
+        Code::GitTooLarge => (PACKS, "a_pack_without_end_is_cut_off"),
+        Code::GitBroken => (PACKS, "broken_packs_are_told_as_such"),
+        Code::GitEntryRefused => (
+            REPOSITORIES,
+            "links_submodules_and_lfs_pointers_are_refused_together_each_at_its_path",
+        ),
+        Code::GitBusy => (
+            "crates/engine/src/deploy/from_git.rs",
+            "a_company_has_two_turns_and_all_together_four",
+        ),
+        Code::TooManyStreams => (STREAMS, "a_thousand_watchers_see_every_event_in_order"),
+        _ => return None,
+    })
 }
 
 fn address(running: &Running) -> &str {

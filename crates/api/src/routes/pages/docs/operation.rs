@@ -121,13 +121,20 @@ impl<'a> Operation<'a> {
     }
 
     fn answers(&self, schemas: &Map<String, Value>, lang: Lang) -> Markup {
-        let responses = self.said["responses"].as_object().into_iter().flatten();
+        let all = || self.said["responses"].as_object().into_iter().flatten();
+        let responses = all().filter(|(_, response)| response["$ref"].is_null());
+        // Those that are described once for every operation are all problems.
+        let problems: Vec<_> = all()
+            .filter(|(_, response)| response["$ref"].is_string())
+            .map(|(status, _)| status.as_str())
+            .collect();
+        let problem = serde_json::json!({ "$ref": "#/components/schemas/Problem" });
         html! {
             h4 { (say(lang, "Answers", "Réponses")) }
             div.scrolled { table.fields {
                 @for (status, response) in responses {
                     tr {
-                        td { code { (if status == "default" { "4xx, 5xx" } else { status }) } }
+                        td { code { (status) } }
                         td.type {
                             @for (media, content) in response["content"].as_object().into_iter().flatten() {
                                 div {
@@ -138,6 +145,11 @@ impl<'a> Operation<'a> {
                         }
                         td { (sentence(response["description"].as_str().unwrap_or_default())) }
                     }
+                }
+                tr {
+                    td { code { (problems.join(", ")) } }
+                    td.type { (schema::kind(&problem, schemas)) }
+                    td { (say(lang, "A problem, by RFC 9457.", "Un problème, selon la RFC 9457.")) }
                 }
             } }
         }
