@@ -24,6 +24,7 @@ pub struct Deploy {
     /// Folder with mecapy.yaml and handler.py, or a ZIP of it
     #[arg(value_name = "DIR|ZIP", required_unless_present = "git", conflicts_with = "git")]
     pub archive: Option<PathBuf>,
+    /// The repository to deploy from instead.
     #[command(flatten)]
     pub repository: Repository,
 }
