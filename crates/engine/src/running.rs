@@ -41,12 +41,16 @@ impl Live {
         let mut bytes = std::mem::take(&mut self.begun);
         bytes.extend_from_slice(&chunk[..kept]);
         let mut told = String::with_capacity(bytes.len());
-        for piece in bytes.utf8_chunks() {
+        let mut pieces = bytes.utf8_chunks().peekable();
+        while let Some(piece) = pieces.next() {
             told.push_str(piece.valid());
             let invalid = piece.invalid();
             // Only at the end of all bytes can more make a character of them.
+            let last = pieces.peek().is_none();
             match std::str::from_utf8(invalid) {
-                Err(error) if error.error_len().is_none() => self.begun = invalid.to_vec(),
+                Err(error) if last && error.error_len().is_none() => {
+                    self.begun = invalid.to_vec();
+                }
                 Err(_) => told.push(char::REPLACEMENT_CHARACTER),
                 Ok(_) => {}
             }

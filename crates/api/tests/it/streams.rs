@@ -206,7 +206,7 @@ async fn a_stream_ends_when_its_token_does() {
     let mut watch = Watch::open(&app, secret, "/queue/events", "").await;
     watch.until("queue").await;
     let mut kept = Watch::open(&app, &app.admin, "/queue/events", "").await;
-    let id = token["token_id"].as_str().unwrap();
+    let id = token["token"]["token_id"].as_str().unwrap();
     app.delete(&app.admin, &format!("/tokens/{id}")).await.expect(204);
     let rest = watch.rest().await;
     assert!(rest.iter().all(|told| told.comment == "alive"), "{rest:?}");

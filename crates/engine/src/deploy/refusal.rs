@@ -190,7 +190,7 @@ quality:
             told(&report),
             [
                 "mecapy.yaml:7:7 quality.test_cases[0].expected_outputs.stress: test case 1 \
-                 (EN 1993): expected 100, got 90.5 (difference -9.5e0)",
+                 (EN 1993): expected 100, got 90.5 (difference -9.5)",
                 "tests/test_bolt.py:7 test_a: assert 1 == 2",
             ]
         );

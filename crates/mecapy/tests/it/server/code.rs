@@ -172,7 +172,7 @@ fn every_wrong_field_is_told_at_once_and_in_both_languages() {
         ("/name", "expected a name of 1 to 200 characters on one line"),
         ("/python_version", "2.7"),
         ("/requirements/1", "git+https://example.org/x"),
-        ("/timeout", "expected a timeout above 0 and up to 600 s"),
+        ("/timeout", "expected a timeout from 0.001 to 600 s"),
     ] {
         let is_said = en.iter().any(|(at, message)| at == key && message.contains(found));
         assert!(is_said, "{key} {found}: {en:#?}");

@@ -177,7 +177,8 @@ def calculate(inputs):
     let problem = answer.expect(422).json();
     let test = &problem["tests"]["unit_tests"][0];
     assert_eq!(test["outcome"], "failed", "{problem:#}");
-    assert!(test["text"].as_str().unwrap().contains("seen \\udc81"), "{test:#}");
+    // What is printed under pytest goes through a file of its own.
+    assert!(test["text"].as_str().unwrap().contains("seen ?"), "{test:#}");
     assert!(test["message"].as_str().unwrap().contains("a\\udc80"), "{test:#}");
 }
 
