@@ -128,7 +128,7 @@ impl Sending {
                 },
                 _ = self.heartbeat.tick() => {
                     self.beats += 1;
-                    if self.beats % RECHECKED == 0 && !self.watcher.may_still(&self.app).await {
+                    if self.beats.is_multiple_of(RECHECKED) && !self.watcher.may_still(&self.app).await {
                         return None;
                     }
                     return Some(Event::default().comment("alive"));

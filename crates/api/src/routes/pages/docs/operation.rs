@@ -202,7 +202,7 @@ pub(super) fn required(lang: Lang) -> Markup {
 }
 
 /// Where a parameter stands.
-fn place<'a>(place: &'a str, lang: Lang) -> &'a str {
+fn place(place: &str, lang: Lang) -> &str {
     match place {
         "path" => say(lang, "path", "chemin"),
         "query" => say(lang, "query", "requête"),

@@ -23,8 +23,7 @@ def fork_bomb(inputs):
     try:
         while True:
             if os.fork() == 0:
-                while True:
-                    pass
+                time.sleep(600)
             made += 1
     except OSError as error:
         return {"made": made, "error": error.errno}
