@@ -7,17 +7,20 @@ use serde_json::json;
 
 use crate::world::{World, base64};
 
-/// The processes that fetch into this world.
-fn children() -> Vec<PathBuf> {
-    let own = std::process::id().to_string();
-    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    let fetches = processes.map(|entry| entry.path()).filter(|process| {
+/// The process that fetches into this world: its objects lie in the world's
+/// folder. Other tests have theirs at the same time.
+fn child(world: &World) -> PathBuf {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let lies_in_world = |file: std::fs::DirEntry| {
+        std::fs::read_link(file.path()).is_ok_and(|file| file.starts_with(world.folder.path()))
+    };
+    let fetches = entries(Path::new("/proc")).map(|entry| entry.path()).filter(|process| {
         let words = std::fs::read(process.join("cmdline")).unwrap_or_default();
-        let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
-        words.ends_with(b"git-fetch\0")
-            && status.lines().any(|line| line.split_once(":\t") == Some(("PPid", &own)))
+        words.ends_with(b"git-fetch\0") && entries(&process.join("fd")).any(lies_in_world)
     });
-    fetches.collect()
+    let fetches: Vec<_> = fetches.collect();
+    let [child] = &fetches[..] else { panic!("{fetches:?}") };
+    child.clone()
 }
 
 fn of(process: &Path, file: &str) -> String {
@@ -43,7 +46,7 @@ async fn it_has_no_environment_no_rights_and_little_of_everything_and_ends_with_
         fetched = &mut fetching => panic!("{fetched:?}"),
         () = asked => {}
     }
-    let [child] = &children()[..] else { panic!("{:?}", children()) };
+    let child = &child(&world);
     assert_eq!(of(child, "environ"), "");
     assert!(!of(child, "cmdline").contains("s3cret"));
     let status = of(child, "status");

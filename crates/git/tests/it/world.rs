@@ -15,7 +15,7 @@ pub(crate) struct World {
     pub(crate) server: GitServer,
     pub(crate) limits: Limits,
     pub(crate) allowed: &'static str,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl World {
