@@ -231,18 +231,21 @@ impl<'a> Fields<'a> {
         match serde_json::from_str(value.get()) {
             Ok(read) => Some(read),
             Err(_) => {
-                let found = shorten(value.get());
-                self.refuse(
-                    name,
-                    "body_value",
-                    Text::new(
-                        format!("expected {}, found {found}", expected.0),
-                        format!("attendu : {} ; reçu : {found}", expected.1),
-                    ),
-                );
+                self.unexpected(name, expected, &shorten(value.get()));
                 None
             }
         }
+    }
+
+    fn unexpected(&mut self, name: &'static str, expected: (&str, &str), found: &str) {
+        self.refuse(
+            name,
+            "body_value",
+            Text::new(
+                format!("expected {}, found {found}", expected.0),
+                format!("attendu : {} ; reçu : {found}", expected.1),
+            ),
+        );
     }
 
     /// A whole number that may be missing or null, also where it is written as
@@ -252,22 +255,14 @@ impl<'a> Fields<'a> {
         name: &'static str,
         expected: (&str, &str),
     ) -> Option<T> {
-        let at = self.faults.len();
         let number = self.optional::<serde_json::Number>(name, expected)?;
         let float = number.as_f64().filter(|value| value.fract() == 0.0 && *value >= 0.0);
         // Beyond 2⁵³ a float stands for several numbers.
         let float = float.filter(|value| *value < 9_007_199_254_740_992.0);
         let read = number.as_u64().or(float.map(|value| value as u64));
         let read = read.and_then(|value| T::try_from(value).ok());
-        if read.is_none() && self.faults.len() == at {
-            self.refuse(
-                name,
-                "body_value",
-                Text::new(
-                    format!("expected {}, found {number}", expected.0),
-                    format!("attendu : {} ; reçu : {number}", expected.1),
-                ),
-            );
+        if read.is_none() {
+            self.unexpected(name, expected, &number.to_string());
         }
         read
     }
