@@ -39,7 +39,7 @@ impl FromRequestParts<App> for LastSeen {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        let Some(sent) = parts.headers.get("last-event-id").filter(|sent| !sent.is_empty()) else {
+        let Some(sent) = parts.headers.get("last-event-id") else {
             return Ok(Self(0));
         };
         let seq = sent.to_str().ok().and_then(|text| text.parse().ok()).filter(|seq| *seq >= 0);

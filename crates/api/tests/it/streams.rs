@@ -40,8 +40,12 @@ struct Watch {
 }
 
 impl Watch {
+    /// `seen` is the last event's id, empty when none was seen.
     async fn open(app: &App, token: &str, path: &str, seen: &str) -> Self {
-        let request = request(Method::GET, token, path).header("last-event-id", seen);
+        let mut request = request(Method::GET, token, path);
+        if !seen.is_empty() {
+            request = request.header("last-event-id", seen);
+        }
         let response =
             app.api.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (status, body) = (response.status(), response.into_body().into_data_stream());
@@ -226,7 +230,9 @@ async fn an_ended_task_that_was_seen_whole_is_not_watched_again() {
     assert_eq!(Watch::open(&app, &app.admin, &path, last).await.status, StatusCode::NO_CONTENT);
     let told = Watch::open(&app, &app.admin, &path, "999999").await.rest().await;
     assert_eq!(names(&told), ["reset", "task.queued", "task.running", "task.completed"]);
-    let refused = request(Method::GET, &app.admin, &path).header("last-event-id", "yesterday");
-    let refused = app.send(refused.body(Body::empty()).unwrap()).await;
-    refused.problem(400, "invalid_header");
+    for wrong in ["yesterday", "", "-1", "1.0"] {
+        let refused = request(Method::GET, &app.admin, &path).header("last-event-id", wrong);
+        let refused = app.send(refused.body(Body::empty()).unwrap()).await;
+        refused.problem(400, "invalid_header");
+    }
 }
