@@ -59,6 +59,8 @@ fn run_and_kill(path: &Path, acknowledged: &mut BTreeMap<TaskId, bool>) {
         .args(["--exact", "--nocapture", "--test-threads=1"])
         .arg("crash::what_was_acknowledged_survives_a_kill_at_any_moment")
         .env(CHILD, path)
+        // What it leaves behind goes with the database.
+        .env("TMPDIR", path.parent().unwrap())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
