@@ -20,6 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use domain::{Lang, Text};
+use indicatif::ProgressBar;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, Method, Request, StatusCode};
 use ureq::{Agent, SendBody};
@@ -170,11 +171,16 @@ impl Client {
         self.send(Method::POST, path, &headers, SendBody::from_reader(&mut reader))
     }
 
-    /// Uploads an input file and gives its reference.
+    /// Uploads an input file and gives its reference; `bar`, made for so many
+    /// bytes, shows how far it is.
     ///
     /// # Errors
     /// When the file can't be read, or the server can't be reached or refuses.
-    pub fn upload_file(&self, path: &Path) -> Result<String, Failure> {
+    pub fn upload_file(
+        &self,
+        path: &Path,
+        bar: impl FnOnce(u64) -> ProgressBar,
+    ) -> Result<String, Failure> {
         let open = || {
             let file = std::fs::File::open(path)?;
             let length = file.metadata()?.len();
@@ -182,8 +188,10 @@ impl Client {
         };
         let (file, length) = open().map_err(|error| unreadable(path, &error))?;
         let name = path.file_name().map_or("file".into(), |name| name.to_string_lossy());
-        let answer = self.upload("/files", "file", &name, file, length)?;
-        Ok(answer.read::<bodies::Uploaded>()?.reference)
+        let bar = bar(length);
+        let answer = self.upload("/files", "file", &name, bar.wrap_read(file), length);
+        bar.finish_and_clear();
+        Ok(answer?.read::<bodies::Uploaded>()?.reference)
     }
 
     /// The events of `path`, for at most `time`.

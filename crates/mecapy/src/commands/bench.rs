@@ -60,7 +60,7 @@ impl Bench {
     /// When the server can't be reached or refuses the first request.
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let client = Client::new(settings, console.lang)?;
-        let inputs = self.inputs.read(&client)?;
+        let inputs = self.inputs.read(&client, console)?;
         let execute = Execute { inputs: &inputs, priority: None, timeout: None };
         let call = Call {
             body: serde_json::to_string(&execute).expect("inputs are JSON already"),

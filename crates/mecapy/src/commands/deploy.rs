@@ -86,7 +86,7 @@ impl Deploy {
         let started = Instant::now();
         let answer = match wanted {
             Some(wanted) => client.post("/functions", &wanted),
-            None => upload(&client, self.archive.as_deref().unwrap_or(Path::new(".")))?,
+            None => upload(&client, console, self.archive.as_deref().unwrap_or(Path::new(".")))?,
         };
         let answer = answer.map_err(|failure| match failure.exit {
             // What the server refuses of an archive is the archive's failure.
@@ -221,10 +221,18 @@ fn show_end(console: Console, deployment: &Deployment, took: Duration) {
     }
 }
 
-fn upload(client: &Client, archive: &Path) -> Result<Result<Answer, Failure>, Failure> {
+fn upload(
+    client: &Client,
+    console: Console,
+    archive: &Path,
+) -> Result<Result<Answer, Failure>, Failure> {
     let zip = zip(archive)?;
+    let length = zip.len() as u64;
     let name = format!("{}.zip", archive.file_stem().unwrap_or_default().to_string_lossy());
-    Ok(client.upload("/functions", "archive", &name, &zip[..], zip.len() as u64))
+    let bar = follow::upload(console, length);
+    let answer = client.upload("/functions", "archive", &name, bar.wrap_read(&zip[..]), length);
+    bar.finish_and_clear();
+    Ok(answer)
 }
 
 fn zip(archive: &Path) -> Result<Vec<u8>, Failure> {

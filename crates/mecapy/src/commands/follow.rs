@@ -1,13 +1,15 @@
-//! Waits for a task or a deployment, and shows on a terminal how far it is.
+//! Waits for a task or a deployment, and shows on a terminal how far it is,
+//! or how far what it needs has been sent.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use domain::task::Progress;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::de::DeserializeOwned;
 
 use crate::client::{Client, Event, Task};
-use crate::console::{Console, shown};
+use crate::console::{self, Console, shown};
 use crate::exit::{Exit, Failure};
 
 /// Between two looks where the server offers no events.
@@ -142,4 +144,23 @@ pub(super) fn spinner(console: Console) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_style(style);
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
+}
+
+/// How much of a file has been sent, and how fast, where a person watches.
+pub(super) fn upload(console: Console, bytes: u64) -> ProgressBar {
+    if !console.redraws {
+        return ProgressBar::hidden();
+    }
+    let lang = console.lang;
+    let style = ProgressStyle::with_template("{msg} [{bar:30}] {sent} / {size}  {eta}")
+        .expect("the template is written as indicatif expects it")
+        .progress_chars("=> ")
+        .with_key("sent", move |bar: &ProgressState, text: &mut dyn fmt::Write| {
+            let _ = text.write_str(&console::bytes(bar.pos(), lang));
+        })
+        .with_key("size", move |bar: &ProgressState, text: &mut dyn fmt::Write| {
+            let _ = text.write_str(&console::bytes(bar.len().unwrap_or_default(), lang));
+        });
+    let message = console.t("upload", "envoi").to_owned();
+    ProgressBar::new(bytes).with_style(style).with_message(message)
 }

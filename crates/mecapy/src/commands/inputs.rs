@@ -12,7 +12,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::follow;
 use crate::client::{Client, unreadable};
+use crate::console::Console;
 use crate::exit::Failure;
 
 /// The arguments that give inputs.
@@ -35,7 +37,7 @@ impl Inputs {
     /// # Errors
     /// When a pair has no `=`, a file can't be read or is no JSON object, or
     /// an upload is refused.
-    pub fn read(&self, client: &Client) -> Result<Box<RawValue>, Failure> {
+    pub fn read(&self, client: &Client, console: Console) -> Result<Box<RawValue>, Failure> {
         let mut base = match &self.inputs {
             Some(path) => Some(document(path)?),
             None => None,
@@ -54,7 +56,8 @@ impl Inputs {
         }
         for pair in &self.files {
             let (key, path) = split(pair)?;
-            let reference = client.upload_file(Path::new(path))?;
+            let bar = |bytes| follow::upload(console, bytes);
+            let reference = client.upload_file(Path::new(path), bar)?;
             members.put(key, text(&reference));
         }
         Ok(members.join())
@@ -162,6 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::settings::Variables;
 
     fn read(pairs: &[&str], file: Option<&str>) -> Result<String, Failure> {
         let folder = tempfile::tempdir().unwrap();
@@ -175,7 +179,8 @@ mod tests {
             files: Vec::new(),
         };
         let client = Client::at("http://127.0.0.1:1".into(), None, domain::Lang::En);
-        inputs.read(&client).map(|value| value.get().to_owned())
+        let console = Console::new(domain::Lang::En, true, &Variables::default());
+        inputs.read(&client, console).map(|value| value.get().to_owned())
     }
 
     #[test]

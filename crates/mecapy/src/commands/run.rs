@@ -57,15 +57,15 @@ impl Run {
             // What stands first is an input like the others.
             self.inputs.pairs.splice(0..0, self.function.take());
         }
-        let inputs = self.inputs.read(&client)?;
+        let inputs = self.inputs.read(&client, console)?;
         let deadline = self.wait.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let (path, body) = self.request(&inputs)?;
-        // Most runs end within the first request; a person sees what goes on
-        // in the others soon.
-        let patience = if console.interactive { 2 } else { 60 };
+        let only_submits = self.wait == Some(0);
+        // Programs get most results with the first answer; a person is shown
+        // the log from its first line.
+        let patience = if console.interactive { 0 } else { 60 };
         let wait = self.wait.map_or(patience, |seconds| seconds.min(patience));
-        let only_submits = wait == 0;
-        let path = if only_submits { path } else { format!("{path}?wait={wait}") };
+        let path = if wait == 0 { path } else { format!("{path}?wait={wait}") };
         let answer = client.post(&path, &body)?;
         let task: Task = answer.read()?;
         // Asked first: a quick run may have ended by now, and whoever submits

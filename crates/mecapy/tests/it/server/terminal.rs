@@ -38,7 +38,7 @@ import time
 from mecapy_runtime import progress
 
 def calculate(inputs):
-    time.sleep(4)
+    time.sleep(0.3)
     print('\\x1b]0;owned\\x07\\x1b[2Jsigma')
     progress(1, 2, 'half\\x1b[2J')
     time.sleep(1.5)
@@ -100,6 +100,27 @@ fn a_narrow_terminal_keeps_ids_whole() {
     assert!(lines.iter().all(|line| line.chars().count() <= 40), "{lines:?}");
     let wide = on_terminal(folder.path(), 200, "functions", &variables);
     assert!(wide.out.contains(words), "{wide:?}");
+}
+
+#[test]
+fn what_is_sent_has_a_bar_that_vanishes() {
+    let running = server();
+    // Nothing that a ZIP could shorten.
+    let noise: Vec<u8> = (0..4_000_000u64).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("sized");
+    super::echo().file("noise.bin", noise.clone()).write_to(&source).unwrap();
+    std::fs::write(folder.path().join("noise.bin"), noise).unwrap();
+    let data = running.data().to_str().unwrap();
+    let variables = [("MECAPY_DATA", data), ("LANG", "fr_FR.UTF-8")];
+    for command in ["deploy sized", "run echo --file data=noise.bin"] {
+        let seen = on_terminal(folder.path(), 100, command, &variables);
+        assert_eq!(seen.code, 0, "{seen:?}");
+        assert!(seen.out.contains("envoi [=") && seen.out.contains(" Mo  "), "{seen:?}");
+        assert!(seen.out.rfind("\u{1b}[2K") > seen.out.rfind("envoi"), "{seen:?}");
+        let piped = mecapy(folder.path(), &command.split(' ').collect::<Vec<_>>(), &variables);
+        assert!(!piped.err.contains("envoi") && !piped.out.contains("envoi"), "{piped:?}");
+    }
 }
 
 #[test]
