@@ -109,8 +109,10 @@ impl Deploy {
                 Seen::State(deployment) => {
                     let failed = deployment.status == "failed";
                     let last = deployment.stages.len();
+                    if let Some(stage) = deployment.stages.last() {
+                        bar.set_message(stage_name(console, &stage.name).to_owned());
+                    }
                     for (at, stage) in deployment.stages.iter().enumerate() {
-                        bar.set_message(stage.name.clone());
                         // Only the next stage, or the end, says how a stage ended.
                         let is_last = at + 1 == last;
                         let is_known = !is_last || deployment.has_ended();

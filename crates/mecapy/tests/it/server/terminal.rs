@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 use test_support::archive::Archive;
+use uuid::Uuid;
 
 use super::{deploy, server};
 use crate::program::{Called, mecapy};
@@ -106,7 +107,7 @@ fn a_narrow_terminal_keeps_ids_whole() {
 fn what_is_sent_has_a_bar_that_vanishes() {
     let running = server();
     // Nothing that a ZIP could shorten.
-    let noise: Vec<u8> = (0..4_000_000u64).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+    let noise: Vec<u8> = (0..250_000).flat_map(|_| Uuid::new_v4().into_bytes()).collect();
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("sized");
     super::echo().file("noise.bin", noise.clone()).write_to(&source).unwrap();
