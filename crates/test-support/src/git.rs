@@ -31,8 +31,8 @@ impl GitServer {
 
     /// The same; what `rules` name is answered as they say. Each has a `path`,
     /// and may have a text that the body `contains`, a `status`, `headers`, a
-    /// `body` in Base64, and `more` that is sent after it without end, with
-    /// `pause_s` between.
+    /// `body` in Base64 or as `text`, and `more` in Base64 that is sent after it
+    /// without end, with `pause_s` between.
     pub fn with_rules(rules: &Value) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         certify(folder.path())?;

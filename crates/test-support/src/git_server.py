@@ -55,7 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def by_hand(self, rule):
         """Answers `body`, then `more` over and over with `pause_s` between."""
-        body = base64.b64decode(rule.get("body", ""))
+        body = base64.b64decode(rule.get("body", "")) or rule.get("text", "").encode()
         headers, status = rule.get("headers", {}), rule.get("status", 200)
         more = base64.b64decode(rule.get("more", ""))
         if not more:

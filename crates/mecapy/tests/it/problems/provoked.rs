@@ -8,6 +8,7 @@ use api::problem::Code;
 use serde_json::{Value, json};
 use test_support::archive::Archive;
 use test_support::client::{Answer, Client};
+use test_support::git::{GitServer, Repository};
 use ureq::http::Method;
 
 use crate::server::{Running, deploy, echo, execute, server_with};
@@ -35,12 +36,20 @@ pub(super) struct World {
     running: Running,
     /// One that lets little through.
     strict: Running,
+    git: GitServer,
     company: String,
 }
 
 impl World {
     pub(super) fn new() -> Self {
-        let running = server_with(&[("MECAPY_BODY_PAUSE_S", "1")]);
+        let git = git_server();
+        let authority = git.authority().display().to_string();
+        let running = server_with(&[
+            ("MECAPY_BODY_PAUSE_S", "1"),
+            ("MECAPY_STREAMS_PER_USER", "1"),
+            ("MECAPY_ALLOWED_NETWORKS", "127.0.0.1"),
+            ("MECAPY_GIT_CA_FILE", &authority),
+        ]);
         let strict = server_with(&[("MECAPY_RATE_TOKEN", "3"), ("MECAPY_CONNECTIONS", "2")]);
         let client = running.client.clone();
         deploy(&client, &echo());
@@ -53,16 +62,11 @@ impl World {
         let _ = client.post("/auth/password", &json!({ "new_password": PASSWORD })).expect(204);
         let account = client.get("/auth/me").expect(200).json();
         let company = account["company"]["company_id"].as_str().unwrap().to_owned();
-        Self { client, running, strict, company }
+        Self { client, running, strict, git, company }
     }
 
-    /// Provokes a code. Whoever adds a code says here what leads to it, or in
-    /// [`elsewhere`] which test does.
-    pub(super) fn provoke(&self, code: Code) -> Option<Provoked> {
-        if elsewhere(code).is_some() { None } else { Some(self.provoked(code)) }
-    }
-
-    fn provoked(&self, code: Code) -> Provoked {
+    /// Provokes a code. Whoever adds a code says here what leads to it.
+    pub(super) fn provoke(&self, code: Code) -> Provoked {
         let client = &self.client;
         let post = |path: &str, body: Value| client.post(path, &body).into();
         match code {
@@ -171,17 +175,44 @@ impl World {
             Code::GitAddressRefused => {
                 post("/functions", json!({ "git_url": "https://169.254.169.254/f.git" }))
             }
-            Code::GitUnreachable
-            | Code::GitNotFound
-            | Code::GitNotUnderstood
-            | Code::GitRefNotFound
-            | Code::GitFolderNotFound
-            | Code::GitEntryRefused
-            | Code::GitTooLarge
-            | Code::GitTooSlow
-            | Code::GitBroken
-            | Code::GitBusy
-            | Code::TooManyStreams => unreachable!("provoked elsewhere"),
+            Code::GitUnreachable => {
+                post("/functions", json!({ "git_url": "https://127.0.0.1:1/f.git" }))
+            }
+            Code::GitNotFound => self.fetch(client, "none.git", "").into(),
+            Code::GitNotUnderstood => self.fetch(client, "no-git.git", "").into(),
+            Code::GitRefNotFound => {
+                let wanted = json!({ "git_url": self.git.url("f.git"), "ref": "mian" });
+                post("/functions", wanted)
+            }
+            Code::GitFolderNotFound => self.fetch(client, "f.git", "none").into(),
+            Code::GitEntryRefused => self.fetch(client, "f.git", "links").into(),
+            Code::GitTooLarge => self.fetch(client, "f.git", "large").into(),
+            Code::GitTooSlow => {
+                self.fetch(&self.company("patient", &json!({})), "slow.git", "").into()
+            }
+            Code::GitBroken => {
+                let wanted =
+                    json!({ "git_url": self.git.url("broken.git"), "ref": "1".repeat(40) });
+                post("/functions", wanted)
+            }
+            Code::GitBusy => std::thread::scope(|scope| {
+                // A company fetches two at once, and these take long.
+                let hasty = self.company("hasty", &json!({}));
+                for _ in 0..2 {
+                    let hasty = hasty.clone();
+                    scope.spawn(move || self.fetch(&hasty, "slow.git", ""));
+                }
+                loop {
+                    let answer = self.fetch(&hasty, "f.git", "none");
+                    if answer.status == 429 {
+                        break answer.into();
+                    }
+                }
+            }),
+            Code::TooManyStreams => {
+                let _watching = self.watch();
+                client.get("/queue/events").into()
+            }
             Code::Unavailable => {
                 let address = address(&self.strict);
                 let held = [0; 2].map(|_| TcpStream::connect(address).unwrap());
@@ -198,6 +229,23 @@ impl World {
         // The server may have had enough before the end.
         let _ = stream.write_all(sent.as_bytes());
         read(stream)
+    }
+
+    /// Deploys from a folder of a repository of the Git server.
+    fn fetch(&self, client: &Client, repository: &str, path: &str) -> Answer {
+        client.post("/functions", &json!({ "git_url": self.git.url(repository), "path": path }))
+    }
+
+    /// A stream that has begun.
+    fn watch(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(address(&self.running)).unwrap();
+        let token = self.running.token();
+        let head = format!(
+            "GET /queue/events HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        stream
     }
 
     /// A request with a key while the first one with it still sends.
@@ -249,33 +297,29 @@ impl World {
     }
 }
 
-/// The file and the test that leads to a code which needs a Git server, or a
-/// thousand connections.
-pub(super) fn elsewhere(code: Code) -> Option<(&'static str, &'static str)> {
-    const FETCHED: &str = "crates/mecapy/tests/it/server/git.rs";
-    const NETWORK: &str = "crates/git/tests/it/network.rs";
-    const PACKS: &str = "crates/git/tests/it/packs.rs";
-    const REPOSITORIES: &str = "crates/git/tests/it/repositories.rs";
-    const STREAMS: &str = "crates/api/tests/it/streams.rs";
-    let told = "what_is_wrong_with_a_repository_is_told_at_its_field_in_both_languages";
-    Some(match code {
-        Code::GitNotFound | Code::GitRefNotFound | Code::GitFolderNotFound => (FETCHED, told),
-        Code::GitUnreachable => (NETWORK, "a_server_that_nobody_vouches_for_is_not_talked_to"),
-        Code::GitNotUnderstood => (NETWORK, "what_is_no_git_server_is_told_with_what_it_says"),
-        Code::GitTooSlow => (NETWORK, "an_answer_that_drips_ends_with_the_time_that_it_has"),
-        Code::GitTooLarge => (PACKS, "a_pack_without_end_is_cut_off"),
-        Code::GitBroken => (PACKS, "broken_packs_are_told_as_such"),
-        Code::GitEntryRefused => (
-            REPOSITORIES,
-            "links_submodules_and_lfs_pointers_are_refused_together_each_at_its_path",
-        ),
-        Code::GitBusy => (
-            "crates/engine/src/deploy/from_git.rs",
-            "a_company_has_two_turns_and_all_together_four",
-        ),
-        Code::TooManyStreams => (STREAMS, "a_thousand_watchers_see_every_event_in_order"),
-        _ => return None,
-    })
+/// A Git server with a repository whose folders can't be deployed, and with
+/// others that it doesn't serve as it should.
+fn git_server() -> GitServer {
+    let words = ["version 2\n", "ls-refs\n", "fetch=shallow\n", "object-format=sha1\n"];
+    let line = |text: &str| format!("{:04x}{text}", text.len() + 4);
+    let greeting = words.iter().map(|word| line(word)).collect::<String>() + "0000";
+    let broken = line("packfile\n") + &line(&format!("\u{1}{}", "no pack ".repeat(9))) + "0000";
+    let git = GitServer::with_rules(&json!([
+        { "path": "/no-git.git/info/refs", "text": "<html>" },
+        { "path": "/slow.git/info/refs", "more": "MQ==", "pause_s": 0.5 },
+        { "path": "/broken.git/info/refs", "text": greeting },
+        { "path": "/broken.git/git-upload-pack", "text": broken },
+    ]))
+    .unwrap();
+    let repository = Repository::new().unwrap();
+    for number in 0..10_001 {
+        repository.write(&format!("large/{number}"), "").unwrap();
+    }
+    repository.write("links/handler.py", "").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", repository.path().join("links/data")).unwrap();
+    repository.commit().unwrap();
+    git.serve(&repository, "f.git").unwrap();
+    git
 }
 
 fn address(running: &Running) -> &str {

@@ -17,6 +17,7 @@ mod migrations;
 mod open_files;
 mod operator;
 mod queue;
+mod streams;
 mod telemetry;
 mod terminal;
 mod tested;
