@@ -87,7 +87,8 @@ pub(crate) async fn stream(
     let every = app.settings.streams.heartbeat;
     let mut heartbeat = interval_at(Instant::now() + every, every);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let sending = Sending { updates, heartbeat, beats: 0, watcher, app: app.clone(), _open: open };
+    let checked = Instant::now();
+    let sending = Sending { updates, heartbeat, checked, watcher, app: app.clone(), _open: open };
     let events = stream::unfold(sending, |mut sending| async move {
         let event = sending.next().await?;
         Some((Ok::<_, Infallible>(event), sending))
@@ -106,7 +107,8 @@ type Updates = Pin<Box<Peekable<Pin<Box<Boxed>>>>>;
 struct Sending {
     updates: Updates,
     heartbeat: Interval,
-    beats: u32,
+    /// When it was last known that the caller may watch.
+    checked: Instant,
     watcher: Watcher,
     app: App,
     _open: Open,
@@ -115,26 +117,31 @@ struct Sending {
 impl Sending {
     async fn next(&mut self) -> Option<Event> {
         loop {
-            tokio::select! {
+            let next = tokio::select! {
                 update = self.updates.next() => match update? {
-                    Ok(update) => if let Some(event) = event(&update) {
-                        return Some(event);
-                    },
+                    Ok(update) => event(&update),
                     // The caller comes back with Last-Event-ID and misses nothing.
                     Err(error) => {
                         tracing::error!(%error, "a stream of events broke off");
                         return None;
                     }
                 },
-                _ = self.heartbeat.tick() => {
-                    self.beats += 1;
-                    if self.beats.is_multiple_of(RECHECKED) && !self.watcher.may_still(&self.app).await {
-                        return None;
-                    }
-                    return Some(Event::default().comment("alive"));
-                }
+                _ = self.heartbeat.tick() => Some(Event::default().comment("alive")),
+            };
+            if next.is_some() {
+                return if self.may_go_on().await { next } else { None };
             }
         }
+    }
+
+    /// Looks again now and then whether the caller may watch; by the clock, as
+    /// one that reads slowly sees few heartbeats.
+    async fn may_go_on(&mut self) -> bool {
+        if self.checked.elapsed() < self.heartbeat.period() * RECHECKED {
+            return true;
+        }
+        self.checked = Instant::now();
+        self.watcher.may_still(&self.app).await
     }
 }
 

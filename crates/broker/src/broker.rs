@@ -22,8 +22,9 @@ use crate::{
 #[async_trait]
 pub trait Broker: Send + Sync + std::fmt::Debug {
     /// Reserves a place in the queue, to be held until the task was enqueued
-    /// or its row was refused. [`Error::Full`] where as many wait as may.
-    async fn admit(&self) -> Result<Admission, Error>;
+    /// or its row was refused. [`Error::Full`] where as many wait as may,
+    /// [`Error::CompanyFull`] where `most` of the company's do.
+    async fn admit(&self, company: CompanyId, most: Option<u64>) -> Result<Admission, Error>;
 
     /// Puts a task of the database in order. Does nothing where it waits or
     /// runs already, so that the reaper may announce it again. Bounded by

@@ -15,4 +15,12 @@ pub enum Error {
         /// How many may.
         limit: u64,
     },
+    /// As many tasks of one company wait as may.
+    #[error("{queued} tasks of the company wait and {limit} may: try again when some have run")]
+    CompanyFull {
+        /// How many wait, places that are being filled included.
+        queued: u64,
+        /// How many may.
+        limit: u64,
+    },
 }

@@ -1,7 +1,7 @@
 //! The broker of one process: an order behind a lock, and channels.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -35,11 +35,34 @@ pub struct InProcess {
     settings: Settings,
     clock: Arc<dyn Clock>,
     order: Mutex<Order>,
-    /// Places promised to tasks whose rows are being written.
-    reserved: Arc<AtomicU64>,
+    reserved: Arc<Mutex<Reserved>>,
     changes: watch::Sender<u64>,
     topics: Topics,
     endings: Waiters<State>,
+}
+
+/// Places promised to tasks whose rows are being written.
+#[derive(Default)]
+struct Reserved {
+    all: u64,
+    of: HashMap<CompanyId, u64>,
+}
+
+impl Reserved {
+    fn add(&mut self, company: CompanyId) {
+        self.all += 1;
+        *self.of.entry(company).or_default() += 1;
+    }
+
+    fn take(&mut self, company: CompanyId) {
+        self.all -= 1;
+        if let Some(own) = self.of.get_mut(&company) {
+            *own -= 1;
+            if *own == 0 {
+                self.of.remove(&company);
+            }
+        }
+    }
 }
 
 impl InProcess {
@@ -70,20 +93,24 @@ impl fmt::Debug for InProcess {
 
 #[async_trait]
 impl Broker for InProcess {
-    async fn admit(&self) -> Result<Admission, Error> {
+    async fn admit(&self, company: CompanyId, most: Option<u64>) -> Result<Admission, Error> {
         let order = lock(&self.order);
         // Counted under the lock of the order, so that two callers can't both
         // have the last place.
-        let queued = order.waiting() + self.reserved.load(Ordering::SeqCst);
+        let mut reserved = lock(&self.reserved);
+        let queued = order.waiting() + reserved.all;
         let limit = self.settings.queued_tasks;
         if queued >= limit {
             return Err(Error::Full { queued, limit });
         }
-        self.reserved.fetch_add(1, Ordering::SeqCst);
+        let of_company = reserved.of.get(&company).copied().unwrap_or_default();
+        let queued = order.waiting_of(company) + of_company;
+        if let Some(limit) = most.filter(|most| queued >= *most) {
+            return Err(Error::CompanyFull { queued, limit });
+        }
+        reserved.add(company);
         let reserved = Arc::clone(&self.reserved);
-        Ok(Admission::new(move || {
-            reserved.fetch_sub(1, Ordering::SeqCst);
-        }))
+        Ok(Admission::new(move || lock(&reserved).take(company)))
     }
 
     async fn enqueue(&self, task: Queued) -> Result<(), Error> {

@@ -88,6 +88,12 @@ impl Order {
         self.oldest.iter().map(|class| class.len() as u64).sum()
     }
 
+    /// How many tasks of one company wait, delayed ones included.
+    #[must_use]
+    pub fn waiting_of(&self, company: CompanyId) -> u64 {
+        self.companies.get(&company).map_or(0, Company::waiting)
+    }
+
     /// Adds a task; `false` where it waits or runs already.
     pub fn enqueue(&mut self, task: Queued, now: Timestamp) -> bool {
         if self.tasks.contains_key(&task.task) {

@@ -1,6 +1,9 @@
 //! Files: uploads, downloads, and what a run finds in its inputs folder.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use blobs::{Area, Key};
 use bytes::Bytes;
@@ -8,9 +11,10 @@ use domain::permission::Principal;
 use domain::{ArtifactId, CompanyId, Digest, FileId};
 use package::FileRef;
 use store::files::File;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::catalog::Deployed;
+use crate::usage::{Room, Taken};
 use crate::{Engine, Error};
 
 /// Where a run finds its input files.
@@ -82,6 +86,31 @@ impl Content {
     }
 }
 
+/// An upload whose bytes take room as they come.
+struct Metered {
+    content: Box<dyn AsyncRead + Send + Unpin>,
+    taken: Option<Taken>,
+    /// How full it was where they took too much.
+    full: Option<Room>,
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.content).poll_read(context, buffer))?;
+        let came = (buffer.filled().len() - before) as u64;
+        let Some(Err(room)) = self.taken.as_mut().map(|taken| taken.more(came)) else {
+            return Poll::Ready(Ok(()));
+        };
+        self.full = Some(room);
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the company's storage")))
+    }
+}
+
 impl Engine {
     /// Keeps an uploaded file.
     pub async fn upload_file(
@@ -89,21 +118,19 @@ impl Engine {
         who: &Principal,
         name: &str,
         media_type: Option<&str>,
-        mut content: Box<dyn AsyncRead + Send + Unpin>,
+        content: Box<dyn AsyncRead + Send + Unpin>,
     ) -> Result<File, Error> {
-        let room = self.room(who.company).await?;
         let limit_bytes = self.limits.file_bytes;
-        let fits = room.map_or(limit_bytes, |room| room.left().min(limit_bytes));
+        let taken = self.take_storage(who.company).await?;
+        let mut content = Metered { content, taken, full: None };
         let stored =
-            self.blobs.put_content(who.company, Area::File, &mut *content, fits).await.map_err(
-                |error| match error {
-                    blobs::Error::TooLarge { .. } => match room {
-                        Some(room) if fits < limit_bytes => room.full(),
-                        _ => Error::TooLarge { what: "file", limit_bytes },
-                    },
-                    error => error.into(),
-                },
-            )?;
+            self.blobs.put_content(who.company, Area::File, &mut content, limit_bytes).await;
+        let Metered { taken, full, .. } = content;
+        let stored = stored.map_err(|error| match (error, full) {
+            (_, Some(room)) => room.full(),
+            (blobs::Error::TooLarge { .. }, None) => Error::TooLarge { what: "file", limit_bytes },
+            (error, None) => error.into(),
+        })?;
         let name = safe_name(name);
         let file = File {
             company: who.company,
@@ -117,7 +144,9 @@ impl Engine {
             created_at: self.clock.now(),
         };
         self.store.create_file(file.clone()).await?;
-        self.count_bytes(who.company, file.bytes);
+        if let Some(taken) = taken {
+            self.keep_storage(who.company, taken);
+        }
         Ok(file)
     }
 

@@ -190,28 +190,32 @@ impl Engine {
         company: &store::accounts::Company,
         asked: Asked,
     ) -> Result<Submitted, Error> {
-        let stored_inputs = self.store_inputs(task.company, &inputs).await?;
-        let new = NewTask {
-            task: task.clone(),
-            inputs: stored_inputs,
-            cache_key,
-            claim: None,
-            artifacts: Vec::new(),
-        };
+        let id = task.id;
         let queued = queued(&task, company);
-        let engine = self.clone();
-        let admission = self.broker.admit().await.map_err(|error| match error {
-            broker::Error::Full { queued, .. } => {
-                Error::QueueFull { queued, retry_after: RETRY_AFTER }
-            }
-            other => other.into(),
-        })?;
         let slot = self.local.get().and_then(|(id, worker)| Some((*id, worker.try_slot()?)));
         let taken = match slot.as_ref().map(|(_, slot)| slot.want()) {
             Some(want) => self.broker.take_directly(queued, want).await?,
             None => false,
         };
         let direct = slot.filter(|_| taken);
+        // What starts at once takes no place among those that wait.
+        let admission = match direct {
+            Some(_) => None,
+            None => {
+                let most = company.max_queued.map(u64::from);
+                Some(self.broker.admit(company.id, most).await.map_err(full)?)
+            }
+        };
+        let stored_inputs = match self.store_inputs(task.company, &inputs).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.broker.remove(id).await?;
+                return Err(error);
+            }
+        };
+        let new =
+            NewTask { task, inputs: stored_inputs, cache_key, claim: None, artifacts: Vec::new() };
+        let engine = self.clone();
         let job = self.jobs.spawn(async move {
             let _admission = admission;
             match direct {
@@ -364,6 +368,8 @@ impl Engine {
         ]))
     }
 
+    /// Refuses early what [`Engine::accept`] would: before anything is built
+    /// or read for it.
     pub(crate) async fn check_room(&self, company: &store::accounts::Company) -> Result<(), Error> {
         let Some(limit) = company.max_queued.map(u64::from) else { return Ok(()) };
         let depths = self.broker.depths().await?;
@@ -375,7 +381,7 @@ impl Engine {
         if queued < limit {
             return Ok(());
         }
-        Err(Error::CompanyQueueFull { queued, limit, retry_after: RETRY_AFTER })
+        Err(full(broker::Error::CompanyFull { queued, limit }))
     }
 
     /// A company as it was a moment ago, for its weight and bounds.
@@ -398,6 +404,17 @@ impl Engine {
         let digest = Digest(sha2::Sha256::digest(inputs).into());
         self.blobs.put(inputs_key(company, digest), inputs.clone()).await?;
         Ok(InputsRef::Blob { digest, bytes: inputs.len() as u64 })
+    }
+}
+
+/// Why a task is not let into the queue.
+fn full(error: broker::Error) -> Error {
+    match error {
+        broker::Error::Full { queued, .. } => Error::QueueFull { queued, retry_after: RETRY_AFTER },
+        broker::Error::CompanyFull { queued, limit } => {
+            Error::CompanyQueueFull { queued, limit, retry_after: RETRY_AFTER }
+        }
+        other => other.into(),
     }
 }
 

@@ -99,9 +99,24 @@ impl Engine {
         });
     }
 
-    /// Counts what was uploaded.
-    pub(crate) fn count_bytes(&self, company: CompanyId, bytes: u64) {
-        self.kept_up(company, |used| used.bytes += bytes);
+    /// The storage that an upload will take, counted as its bytes come, so that
+    /// many at once have no more room than one after the other. `None` where
+    /// the company has no bound of its own.
+    pub(crate) async fn take_storage(&self, company: CompanyId) -> Result<Option<Taken>, Error> {
+        let Some(limit_bytes) = self.company_seen(company).await?.budget.storage_bytes else {
+            return Ok(None);
+        };
+        let counts = self.counts(company, self.clock.now()).await?;
+        Ok(Some(Taken { counts, limit_bytes, bytes: 0 }))
+    }
+
+    /// What was taken stays: it is stored.
+    pub(crate) fn keep_storage(&self, company: CompanyId, mut taken: Taken) {
+        taken.bytes = 0;
+        // Counts that were read meanwhile may know of it or not.
+        if self.books.0.get(&company).is_none_or(|now| !Arc::ptr_eq(&now, &taken.counts)) {
+            self.recount(company);
+        }
     }
 
     /// What the company may still store; no bound of its own where `None`.
@@ -136,6 +151,36 @@ impl Engine {
         let since = midnight(now);
         let used = self.store.used(company, since).await?;
         Ok(self.books.0.get_with(company, || Arc::new(Mutex::new(Counts { since, used }))))
+    }
+}
+
+/// Storage that was taken for something that is not stored yet; given back
+/// when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    counts: Arc<Mutex<Counts>>,
+    limit_bytes: u64,
+    bytes: u64,
+}
+
+impl Taken {
+    /// Takes more, or says what the company stores already.
+    pub(crate) fn more(&mut self, bytes: u64) -> Result<(), Room> {
+        let mut counts = locked(&self.counts);
+        let room = Room { limit_bytes: self.limit_bytes, used_bytes: counts.used.bytes };
+        if bytes > room.left() {
+            return Err(Room { used_bytes: room.used_bytes - self.bytes, ..room });
+        }
+        counts.used.bytes += bytes;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let mut counts = locked(&self.counts);
+        counts.used.bytes = counts.used.bytes.saturating_sub(self.bytes);
     }
 }
 
@@ -184,5 +229,22 @@ mod tests {
         assert_eq!(*counts.on(Timestamp(day.0 + DAY - 1)), used);
         let next = Used { tasks: 0, cpu_ms: 0.0, bytes: 7 };
         assert_eq!(*counts.on(Timestamp(day.0 + DAY)), next);
+    }
+
+    #[test]
+    fn what_is_taken_counts_at_once_and_is_given_back_unless_it_is_kept() {
+        let used = Used { bytes: 40, ..Used::default() };
+        let counts = Arc::new(Mutex::new(Counts { since: Timestamp(0), used }));
+        let taking = || Taken { counts: Arc::clone(&counts), limit_bytes: 100, bytes: 0 };
+        let (mut first, mut second) = (taking(), taking());
+        first.more(30).unwrap();
+        second.more(20).unwrap();
+        first.more(10).unwrap();
+        assert_eq!(second.more(1), Err(Room { limit_bytes: 100, used_bytes: 80 }));
+        drop(first);
+        second.more(40).unwrap();
+        second.bytes = 0;
+        drop(second);
+        assert_eq!(locked(&counts).used.bytes, 100);
     }
 }

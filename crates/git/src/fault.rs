@@ -122,12 +122,13 @@ impl Error {
                     "attendu : l'adresse https d'un dépôt, par exemple https://hote/equipe/fonctions.git, sans utilisateur ni mot de passe ; reçu : {url:?}"
                 ),
             ),
-            Self::Address { host, address } => Text::new(
+            // Not the address itself: names inside are nobody's business.
+            Self::Address { host, .. } => Text::new(
                 format!(
-                    "{host} has the address {address}, which is not one of the public internet; the operator can allow its network with MECAPY_ALLOWED_NETWORKS"
+                    "{host} is not at an address of the public internet; the operator can allow its network with MECAPY_ALLOWED_NETWORKS"
                 ),
                 format!(
-                    "{host} a l'adresse {address}, qui n'est pas sur l'internet public ; l'exploitant peut autoriser son réseau avec MECAPY_ALLOWED_NETWORKS"
+                    "{host} n'est pas à une adresse de l'internet public ; l'exploitant peut autoriser son réseau avec MECAPY_ALLOWED_NETWORKS"
                 ),
             ),
             Self::Unreachable(detail) => Text::new(

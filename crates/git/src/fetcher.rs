@@ -1,12 +1,13 @@
 //! Starts the process that fetches, and reads its answer.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdout, Command};
+use tokio::sync::mpsc;
 
 use crate::child::{ARGUMENT, Answer, Order};
 use crate::http::host_of;
@@ -14,6 +15,9 @@ use crate::{Error, Limits, Reach, Request};
 
 /// The longest first line of an answer: the paths of all files.
 const LINE_BYTES: u64 = 16 << 20;
+/// How much is read at once, and how many such pieces wait for the sink.
+const PIECE_BYTES: usize = 64 << 10;
+const PIECES: usize = 4;
 /// What the process may take beyond the time that the network has.
 const SLACK: Duration = Duration::from_secs(10);
 
@@ -33,13 +37,35 @@ pub struct Settings {
     pub limits: Limits,
 }
 
-/// The files of a folder at a commit.
+/// A folder at a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct Fetched<T> {
     /// The 40 digits of the commit.
     pub commit: String,
-    /// Path below the folder, `/` between the names, and bytes of each file.
-    pub files: Vec<(String, Vec<u8>)>,
+    /// Where its files went.
+    pub files: T,
+}
+
+/// Where files go, one after the other, sorted by path.
+pub trait Sink: Send + 'static {
+    /// Takes a file: its path below the folder, `/` between the names, and its
+    /// bytes, of which the sink reads as many as it wants.
+    ///
+    /// # Errors
+    /// When it can't be kept here.
+    fn file(&mut self, path: &str, content: &mut dyn Read) -> io::Result<()>;
+}
+
+/// Files in memory: for few and small ones.
+pub type Files = Vec<(String, Vec<u8>)>;
+
+impl Sink for Files {
+    fn file(&mut self, path: &str, content: &mut dyn Read) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes)?;
+        self.push((path.to_owned(), bytes));
+        Ok(())
+    }
 }
 
 /// Fetches repositories, each in a process of its own.
@@ -53,15 +79,16 @@ impl Fetcher {
         Self(settings)
     }
 
-    /// The files that a request asks for. Who drops the future ends the
-    /// process.
+    /// Has the files that a request asks for go to `sink`. Who drops the future
+    /// ends the process.
     ///
     /// # Errors
     /// Why there are none; nothing of it tells the caller's token.
-    pub async fn fetch(&self, request: Request) -> Result<Snapshot, Error> {
+    pub async fn fetch<T: Sink>(&self, request: Request, sink: T) -> Result<Fetched<T>, Error> {
         host_of(&request.url)?;
-        match tokio::time::timeout(self.0.limits.wall + SLACK, self.in_child(request)).await {
-            Ok(Ok(Answered::Whole(snapshot))) => Ok(snapshot),
+        let in_child = self.in_child(request, sink);
+        match tokio::time::timeout(self.0.limits.wall + SLACK, in_child).await {
+            Ok(Ok(Answered::Whole(fetched))) => Ok(fetched),
             Ok(Ok(Answered::Failed(error))) => Err(error),
             // Its limits ended it, whatever it was given to read.
             Ok(Ok(Answered::Died)) => {
@@ -72,7 +99,7 @@ impl Fetcher {
         }
     }
 
-    async fn in_child(&self, request: Request) -> io::Result<Answered> {
+    async fn in_child<T: Sink>(&self, request: Request, sink: T) -> io::Result<Answered<T>> {
         let Settings { program, folder, reach, authorities, limits } = self.0.clone();
         let order = Order { request, limits, reach, authorities, folder };
         let mut child = Command::new(program)
@@ -88,14 +115,14 @@ impl Fetcher {
         order_in.write_all(&serde_json::to_vec(&order)?).await?;
         drop(order_in);
         let out = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let answered = read(BufReader::new(out), &self.0.limits).await?;
+        let answered = read(BufReader::new(out), &self.0.limits, sink).await?;
         child.kill().await?;
         Ok(answered)
     }
 }
 
-enum Answered {
-    Whole(Snapshot),
+enum Answered<T> {
+    Whole(Fetched<T>),
     Failed(Error),
     /// It ended before it had said everything.
     Died,
@@ -103,7 +130,11 @@ enum Answered {
 
 /// The answer of a process that may be in a stranger's hands: each length is
 /// checked before it is believed.
-async fn read(mut out: BufReader<ChildStdout>, limits: &Limits) -> io::Result<Answered> {
+async fn read<T: Sink>(
+    mut out: BufReader<ChildStdout>,
+    limits: &Limits,
+    sink: T,
+) -> io::Result<Answered<T>> {
     let mut line = Vec::new();
     (&mut out).take(LINE_BYTES).read_until(b'\n', &mut line).await?;
     let (commit, told) = match serde_json::from_slice(&line) {
@@ -111,17 +142,65 @@ async fn read(mut out: BufReader<ChildStdout>, limits: &Limits) -> io::Result<An
         Ok(Answer::Failed(error)) => return Ok(Answered::Failed(error)),
         Err(_) => return Ok(Answered::Died),
     };
-    let mut left = limits.files_bytes;
-    let mut files = Vec::with_capacity(told.len());
-    for (path, bytes) in told {
-        let Some(rest) = left.checked_sub(bytes) else { return Ok(Answered::Died) };
-        left = rest;
-        let mut content = Vec::new();
-        (&mut out).take(bytes).read_to_end(&mut content).await?;
-        if content.len() as u64 != bytes {
-            return Ok(Answered::Died);
-        }
-        files.push((path, content));
+    let mut left = Some(limits.files_bytes);
+    for (_, bytes) in &told {
+        left = left.and_then(|left| left.checked_sub(*bytes));
     }
-    Ok(Answered::Whole(Snapshot { commit, files }))
+    if left.is_none() {
+        return Ok(Answered::Died);
+    }
+    let (pieces, piped) = mpsc::channel(PIECES);
+    let sinking = tokio::task::spawn_blocking(move || fill(sink, &told, Pipe::new(piped)));
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let is_end = out.read_buf(&mut piece).await? == 0;
+        // A sink that failed takes no more.
+        if is_end || pieces.send(piece).await.is_err() {
+            break;
+        }
+    }
+    drop(pieces);
+    match sinking.await.map_err(io::Error::other)? {
+        Ok(files) => Ok(Answered::Whole(Fetched { commit, files })),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Answered::Died),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives each file to the sink, and passes over what it leaves of one.
+fn fill<T: Sink>(mut sink: T, told: &[(String, u64)], mut pipe: Pipe) -> io::Result<T> {
+    for (path, bytes) in told {
+        let mut content = Read::take(&mut pipe, *bytes);
+        sink.file(path, &mut content)?;
+        io::copy(&mut content, &mut io::sink())?;
+        if content.limit() > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(sink)
+}
+
+/// Pieces that come from an async task, for a thread that may block.
+struct Pipe {
+    pieces: mpsc::Receiver<Vec<u8>>,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Pipe {
+    fn new(pieces: mpsc::Receiver<Vec<u8>>) -> Self {
+        Self { pieces, piece: io::Cursor::default() }
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = Read::read(&mut self.piece, buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(next) = self.pieces.blocking_recv() else { return Ok(0) };
+            self.piece = io::Cursor::new(next);
+        }
+    }
 }

@@ -232,9 +232,13 @@ fn parsed(pem: &str) -> Result<Vec<Certificate<'static>>, String> {
 /// The host of an https URL that names a repository and nothing else.
 pub(crate) fn host_of(url: &str) -> Result<String, Error> {
     // Whoever pasted a password shall not find it in an answer or a log.
-    let shown = || match url.split_once('@') {
-        Some((_, rest)) => format!("…@{}", shown(rest.as_bytes())),
-        None => shown(url.as_bytes()),
+    let shown = || {
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let known = match address.rsplit_once('@') {
+            Some((_, rest)) => format!("…@{}", shown(rest.as_bytes())),
+            None => shown(address.as_bytes()),
+        };
+        if query.is_empty() { known } else { format!("{known}?…") }
     };
     let invalid = || Error::Url(shown());
     let uri: Uri = url.parse().map_err(|_| invalid())?;
@@ -244,6 +248,7 @@ pub(crate) fn host_of(url: &str) -> Result<String, Error> {
         && !authority.host().is_empty()
         && !url.contains(['?', '#', '\\'])
         && uri.path().len() > 1
+        && url.is_ascii()
         && url.len() <= 2000;
     plain.then(|| authority.host().to_owned()).ok_or_else(invalid)
 }

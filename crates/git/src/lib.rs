@@ -32,6 +32,6 @@ mod tree;
 pub use address::{Reach, is_public};
 pub use child::{ARGUMENT, child_main};
 pub use error::{Bound, Error, Special};
-pub use fetcher::{Fetcher, Settings, Snapshot};
+pub use fetcher::{Fetched, Fetcher, Files, Settings, Sink};
 pub use http::certificates;
 pub use request::{Limits, Login, Request};

@@ -221,10 +221,18 @@ pub fn bytes(count: u64, lang: Lang) -> String {
 }
 
 /// A text of somebody else's without the controls by which it could speak to
-/// the terminal.
+/// the terminal, or have it show letters in another order than they stand.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    let reorders = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let speaks = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.chars().filter(|c| !speaks(*c) && !reorders(*c)).collect()
+}
+
+/// The same in one line.
+#[must_use]
+pub fn shown_in_line(text: &str) -> String {
+    shown(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn paint(text: &str, code: &str, colour: bool) -> String {
@@ -276,6 +284,7 @@ mod tests {
     fn a_cell_can_not_speak_to_the_terminal() {
         let rows = vec![vec!["a\u{1b}[31m\u{9b}2Jb\0".to_owned(), "c".to_owned()]];
         assert_eq!(console(None).table(&rows, &[]), "a[31m2Jb  c");
+        assert_eq!(shown_in_line("half\n✓ archive\u{202e}abc"), "half ✓ archiveabc");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod schema;
 mod source;
 mod template;
 
-pub use archive::{File, ignored, zip};
+pub use archive::{File, Packing, ignored, zip};
 pub use compare::{DEFAULT_REL_TOLERANCE, compare};
 pub use json::{Replacement, replace};
 pub use manifest::manifest_keys;

@@ -11,6 +11,8 @@ use tokio::time::{Instant, timeout_at};
 /// Events are told this often at most, all that came in between together: a
 /// run that writes or reports without a pause costs no more than its words.
 const PACE: Duration = Duration::from_millis(25);
+/// The longest message of a progress report.
+const MESSAGE_CHARACTERS: usize = 500;
 
 /// The live stream of one run. Reading it is optional: it is bounded by the
 /// run's log limit and never slows the run down.
@@ -198,6 +200,11 @@ impl Sink {
     }
 
     pub(crate) fn progress(&self, step: f64, total: Option<f64>, message: Option<String>) {
+        // The wrapper cuts it too, but who calculates may go past the wrapper.
+        let message = message.map(|text| match text.char_indices().nth(MESSAGE_CHARACTERS) {
+            Some((end, _)) => text[..end].to_owned(),
+            None => text,
+        });
         self.shared.lock().progress = Some(Event::Progress { step, total, message });
         self.shared.changed.notify_one();
     }
@@ -285,6 +292,11 @@ mod tests {
             seen.first().unwrap(),
             &Event::Progress { step: 2.0, total: Some(3.0), message: Some("two".into()) }
         );
+        sink.progress(3.0, None, Some("é".repeat(100_000)));
+        let Some(Event::Progress { message: Some(cut), .. }) = drain(&mut events).pop() else {
+            panic!("no progress");
+        };
+        assert_eq!(cut, "é".repeat(500), "whatever the wrapper let through");
     }
 
     #[tokio::test]

@@ -44,6 +44,7 @@ contract! { in_process:
     announcing_a_task_again_changes_nothing,
     a_retry_is_settled_then_enqueued_with_a_delay,
     the_queue_has_a_bound_and_keeps_what_was_admitted,
+    a_company_has_a_bound_of_its_own_places_that_are_promised_included,
     work_that_came_before_the_wait_ends_it,
     every_worker_is_woken_for_room_and_for_work,
     an_end_between_registering_and_waiting_is_not_missed,
@@ -107,22 +108,42 @@ mod laws {
 
     pub(super) async fn the_queue_has_a_bound_and_keeps_what_was_admitted(new: New) {
         let Fixture { broker, .. } = new(2);
-        let first = broker.admit().await.unwrap();
-        let second = broker.admit().await.unwrap();
-        assert_eq!(broker.admit().await.unwrap_err(), Error::Full { queued: 2, limit: 2 });
+        let admit = || broker.admit(company_id(1), None);
+        let first = admit().await.unwrap();
+        let second = admit().await.unwrap();
+        assert_eq!(admit().await.unwrap_err(), Error::Full { queued: 2, limit: 2 });
         drop(second);
         broker.enqueue(queued(1, 1)).await.unwrap();
         drop(first);
-        let third = broker.admit().await.unwrap();
+        let third = admit().await.unwrap();
         broker.enqueue(queued(1, 2)).await.unwrap();
         drop(third);
-        assert_eq!(broker.admit().await.unwrap_err(), Error::Full { queued: 2, limit: 2 });
+        assert_eq!(admit().await.unwrap_err(), Error::Full { queued: 2, limit: 2 });
         // What the database holds is put in order whatever the bound.
         broker.enqueue(queued(1, 3)).await.unwrap();
         broker.take(Want::ANY).await.unwrap().unwrap();
-        assert!(broker.admit().await.is_err());
+        assert!(admit().await.is_err());
         broker.take(Want::ANY).await.unwrap().unwrap();
-        assert!(broker.admit().await.is_ok());
+        assert!(admit().await.is_ok());
+    }
+
+    pub(super) async fn a_company_has_a_bound_of_its_own_places_that_are_promised_included(
+        new: New,
+    ) {
+        let Fixture { broker, .. } = new(100);
+        let first = broker.admit(company_id(1), Some(2)).await.unwrap();
+        let second = broker.admit(company_id(1), Some(2)).await.unwrap();
+        let full = Error::CompanyFull { queued: 2, limit: 2 };
+        assert_eq!(broker.admit(company_id(1), Some(2)).await.unwrap_err(), full);
+        let _other = broker.admit(company_id(2), Some(2)).await.unwrap();
+        drop(second);
+        broker.enqueue(queued(1, 1)).await.unwrap();
+        assert_eq!(broker.admit(company_id(1), Some(2)).await.unwrap_err(), full);
+        drop(first);
+        assert!(broker.admit(company_id(1), Some(2)).await.is_ok());
+        broker.take(Want::ANY).await.unwrap().unwrap();
+        assert!(broker.admit(company_id(1), Some(1)).await.is_ok());
+        assert!(broker.admit(company_id(1), Some(0)).await.is_err());
     }
 
     pub(super) async fn work_that_came_before_the_wait_ends_it(new: New) {

@@ -1,6 +1,7 @@
 //! Deploying from a Git repository: fetched within the request, packed as the
 //! same files would be by hand, and deployed like any archive.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,21 @@ impl Turns {
     }
 }
 
+/// The archive that a repository's files are put into as they come, or why it
+/// can't be made.
+struct Packed(io::Result<package::Packing>);
+
+impl git::Sink for Packed {
+    fn file(&mut self, path: &str, content: &mut dyn io::Read) -> io::Result<()> {
+        if let Ok(packing) = &mut self.0
+            && let Err(error) = packing.add(path, content)
+        {
+            self.0 = Err(error);
+        }
+        Ok(())
+    }
+}
+
 impl Engine {
     /// Fetches a folder of a repository and accepts it as an archive; its
     /// stages go on in the background. Nothing of the caller's token is kept.
@@ -69,11 +85,15 @@ impl Engine {
         let (url, path) = (request.url.clone(), request.path.clone());
         let reference = request.reference.clone();
         let turn = self.fetching.take(who.company, PATIENCE).await?;
-        let git::Snapshot { commit, files } = self.git.fetch(request).await?;
-        let packed = tokio::task::spawn_blocking(move || package::zip(&files)).await;
-        let archive = packed
-            .map_err(|error| Error::Internal(format!("packing a repository failed: {error}")))?
-            .map_err(|error| Error::Internal(format!("a repository can't be packed: {error}")))?;
+        let limit_bytes = self.limits.archive_bytes;
+        let packed = Packed(Ok(package::Packing::new(limit_bytes)));
+        let git::Fetched { commit, files: Packed(packed) } =
+            self.git.fetch(request, packed).await?;
+        let archive =
+            packed.and_then(package::Packing::finish).map_err(|error| match error.kind() {
+                io::ErrorKind::FileTooLarge => Error::TooLarge { what: "archive", limit_bytes },
+                _ => Error::Internal(format!("a repository can't be packed: {error}")),
+            })?;
         drop(turn);
         let source = Source { url, reference, commit, path };
         self.accept_archive(who, archive.into(), Some(source)).await

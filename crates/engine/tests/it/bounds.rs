@@ -8,6 +8,7 @@ use engine::Error;
 use engine::companies::Quotas;
 use engine::store::accounts::Budget;
 use engine::{Reached, Report};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::world::{World, echo, result};
 
@@ -96,6 +97,38 @@ async fn a_days_cpu_seconds_are_counted_as_runs_end() {
     let world = world.after_a_crash();
     let found = reached(world.submit(&small, "{}").await.unwrap_err());
     assert_eq!(found.used, 1.6, "as the database has it");
+}
+
+#[tokio::test]
+async fn uploads_at_once_have_no_more_room_than_one_after_the_other() {
+    let world = World::new().await;
+    let small = quotas(Budget { storage_bytes: Some(10), ..Budget::default() });
+    let small = world.company("small", small).await;
+    let mut senders = Vec::new();
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (mut sender, content) = tokio::io::duplex(16);
+        sender.write_all(b"1").await.unwrap();
+        senders.push(sender);
+        let (engine, small) = (world.engine.clone(), small.clone());
+        uploads.spawn(
+            async move { engine.upload_file(&small, "a.csv", None, Box::new(content)).await },
+        );
+    }
+    // All have begun before any of them is whole.
+    for mut sender in senders {
+        sender.write_all(b"234").await.unwrap();
+    }
+    let kept = uploads.join_all().await.iter().filter(|done| done.is_ok()).count();
+    assert!(kept <= 2, "{kept} of 4 bytes each in 10");
+    let whole =
+        |bytes: &'static [u8]| world.engine.upload_file(&small, "b.csv", None, Box::new(bytes));
+    // What was refused has given its room back.
+    for _ in kept..2 {
+        whole(b"1234").await.unwrap();
+    }
+    whole(b"12").await.unwrap();
+    assert!(whole(b"1").await.is_err());
 }
 
 #[tokio::test]

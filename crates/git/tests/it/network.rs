@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use git::{Bound, Error};
+use git::{Bound, Error, Files};
 use serde_json::{Value, json};
 use test_support::git::{GitServer, Repository, TOKEN};
 
@@ -43,7 +43,7 @@ async fn addresses_of_this_machine_are_refused_unless_they_are_allowed() {
     ] {
         let mut request = world.request("f.git", "", "");
         request.url = format!("https://{host}:{port}/f.git");
-        let error = world.fetcher().fetch(request).await.unwrap_err();
+        let error = world.fetcher().fetch(request, Files::new()).await.unwrap_err();
         let Error::Address { address: found, .. } = &error else { panic!("{host}: {error}") };
         assert!(found == address || (host == "localhost" && found == "::1"), "{host}: {found}");
         let told = told(&error);
@@ -81,7 +81,7 @@ async fn redirects_are_followed_three_times_over_https_to_repositories() {
     ]);
     let world = World::with_rules(&chain);
     let fetcher = world.trusting(&[&world.server, &second.server]);
-    let fetched = fetcher.fetch(world.request("f.git", "", "")).await.unwrap();
+    let fetched = fetcher.fetch(world.request("f.git", "", ""), Files::new()).await.unwrap();
     assert_eq!(fetched.files, [("a".to_owned(), b"a".to_vec())]);
     for (name, says) in [
         ("loop.git", "it redirects without end"),
@@ -90,7 +90,7 @@ async fn redirects_are_followed_three_times_over_https_to_repositories() {
         ("other.git", "git_url_refused"),
         ("known.git", "git_url_refused"),
     ] {
-        let error = fetcher.fetch(world.request(name, "", "")).await.unwrap_err();
+        let error = fetcher.fetch(world.request(name, "", ""), Files::new()).await.unwrap_err();
         assert!(told(&error).contains(says), "{name}: {}", told(&error));
     }
     assert_eq!(
@@ -121,7 +121,7 @@ async fn a_token_stays_with_the_server_that_it_was_given_for() {
     for name in ["f.git", "same.git"] {
         let mut request = world.request(name, "", "");
         request.login = login(TOKEN);
-        fetcher.fetch(request).await.unwrap();
+        fetcher.fetch(request, Files::new()).await.unwrap();
     }
     let shown = |server: &GitServer| -> Vec<bool> {
         let asked = server.asked();
@@ -137,7 +137,7 @@ async fn a_server_that_nobody_vouches_for_is_not_talked_to() {
     let world = served();
     let stranger = GitServer::start().unwrap();
     let fetcher = world.trusting(&[&stranger]);
-    let error = fetcher.fetch(world.request("f.git", "", "")).await.unwrap_err();
+    let error = fetcher.fetch(world.request("f.git", "", ""), Files::new()).await.unwrap_err();
     assert!(
         told(&error).contains("git_unreachable /git_url: the server can't be reached"),
         "{error}"

@@ -35,7 +35,7 @@ async fn it_has_no_environment_no_rights_and_little_of_everything_and_ends_with_
     let fetcher = world.fetcher();
     let mut request = world.request("f.git", "", "");
     request.login = crate::world::login("s3cret");
-    let mut fetching = Box::pin(fetcher.fetch(request));
+    let mut fetching = Box::pin(fetcher.fetch(request, git::Files::new()));
     // It has asked, so it is all that it will be.
     let asked = async {
         while world.server.asked().is_empty() {

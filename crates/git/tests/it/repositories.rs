@@ -1,6 +1,6 @@
 //! What `git http-backend` serves.
 
-use git::{Error, Special};
+use git::{Error, Files, Special};
 use test_support::git::{Repository, TOKEN};
 
 use crate::world::{World, login, paths, told};
@@ -107,7 +107,11 @@ async fn what_is_not_there_is_told_by_name() {
         ("f.git", "", "bolt/mecapy.yaml", "git_folder_not_found"),
         ("f.git", "", "../etc", "body_value /path: expected the path of a folder inside"),
     ] {
-        let error = world.fetcher().fetch(world.request(name, reference, path)).await.unwrap_err();
+        let error = world
+            .fetcher()
+            .fetch(world.request(name, reference, path), Files::new())
+            .await
+            .unwrap_err();
         assert!(told(&error).contains(says), "{name} {reference} {path}: {}", told(&error));
     }
 }
@@ -117,14 +121,17 @@ async fn a_private_repository_is_read_with_a_token_that_nobody_is_told() {
     let (world, repository, commit) = two_functions();
     world.server.serve(&repository, "f.git").unwrap();
     let mut request = world.request("private/f.git", "", "bolt");
-    let error = world.fetcher().fetch(request.clone()).await.unwrap_err();
+    let error = world.fetcher().fetch(request.clone(), Files::new()).await.unwrap_err();
     assert!(told(&error).contains("git_not_found /git_token: 127.0.0.1 doesn't let"), "{error}");
     request.login = login("wr0ng-token");
-    let error = world.fetcher().fetch(request.clone()).await.unwrap_err();
+    let error = world.fetcher().fetch(request.clone(), Files::new()).await.unwrap_err();
     assert!(matches!(error, Error::Unauthorized(_)) && !told(&error).contains("wr0ng"), "{error}");
     for token in [TOKEN, &format!("ada:{TOKEN}")] {
         request.login = login(token);
-        assert_eq!(world.fetcher().fetch(request.clone()).await.unwrap().commit, commit);
+        assert_eq!(
+            world.fetcher().fetch(request.clone(), Files::new()).await.unwrap().commit,
+            commit
+        );
         assert!(!format!("{request:?}").contains(TOKEN));
     }
 }

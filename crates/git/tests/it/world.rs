@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use git::{Error, Fetcher, Limits, Login, Reach, Request, Settings, Snapshot};
+use git::{Error, Fetched, Fetcher, Files, Limits, Login, Reach, Request, Settings};
 use serde_json::{Value, json};
 use test_support::git::GitServer;
 
@@ -65,8 +65,8 @@ impl World {
         })
     }
 
-    pub(crate) async fn fetch(&self, reference: &str, path: &str) -> Result<Snapshot, Error> {
-        self.fetcher().fetch(self.request("f.git", reference, path)).await
+    pub(crate) async fn fetch(&self, reference: &str, path: &str) -> Result<Fetched<Files>, Error> {
+        self.fetcher().fetch(self.request("f.git", reference, path), Files::new()).await
     }
 
     pub(crate) fn request(&self, name: &str, reference: &str, path: &str) -> Request {
@@ -104,7 +104,7 @@ pub(crate) fn told(error: &Error) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-pub(crate) fn paths(snapshot: &Snapshot) -> Vec<&str> {
+pub(crate) fn paths(snapshot: &Fetched<Files>) -> Vec<&str> {
     snapshot.files.iter().map(|(path, _)| path.as_str()).collect()
 }
 

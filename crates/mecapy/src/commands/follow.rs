@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::de::DeserializeOwned;
 
 use crate::client::{Client, Event, Task};
-use crate::console::{self, Console, shown};
+use crate::console::{self, Console, shown, shown_in_line};
 use crate::exit::{Exit, Failure};
 
 /// Between two looks where the server offers no events.
@@ -118,19 +118,30 @@ fn show(console: Console, bar: &ProgressBar, event: &Event) {
         }),
         "progress" => {
             if let Ok(Progress { step, total, message }) = serde_json::from_str(&event.data) {
-                let mut line = match total {
-                    Some(total) if total > 0.0 => {
-                        format!("{:.0} % ({step}/{total})", 100.0 * step / total)
+                let (at, of) = (number(step), total.map(number).unwrap_or_default());
+                let mut line = match total.map(|total| 100.0 * step / total) {
+                    Some(percent) if (0.0..=100.0).contains(&percent) => {
+                        format!("{percent:.0} % ({at}/{of})")
                     }
-                    _ => format!("{step}"),
+                    Some(_) => format!("{at}/{of}"),
+                    None => at,
                 };
                 if let Some(message) = message {
-                    line += &format!(" {}", shown(&message));
+                    line += &format!(" {}", shown_in_line(&message));
                 }
                 bar.set_message(line);
             }
         }
         _ => {}
+    }
+}
+
+/// A number as short as it is exact.
+fn number(value: f64) -> String {
+    if (1e-6..1e15).contains(&value.abs()) || value == 0.0 {
+        format!("{value}")
+    } else {
+        format!("{value:e}")
     }
 }
 

@@ -8,7 +8,7 @@ mod write;
 pub(crate) use digest::digest;
 pub use names::ignored;
 pub(crate) use unzip::unzip;
-pub use write::zip;
+pub use write::{Packing, zip};
 
 use std::collections::BTreeMap;
 

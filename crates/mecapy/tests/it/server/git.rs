@@ -126,8 +126,8 @@ fn what_is_wrong_with_a_repository_is_told_at_its_field_in_both_languages() {
             json!({ "git_url": "https://169.254.169.254/f.git" }),
             "git_address_refused",
             "/git_url",
-            "not one of the public internet",
-            "n'est pas sur l'internet public",
+            "169.254.169.254 is not at an address of the public internet",
+            "n'est pas à une adresse de l'internet public",
         ),
         (
             json!({ "git_url": git.url("none.git") }),

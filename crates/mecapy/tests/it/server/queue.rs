@@ -72,8 +72,17 @@ fn a_full_queue_says_when_to_come_back() {
     assert_eq!(put.status, 200, "{}", put.text());
     let first = submit(&other, "slow", &json!({}));
     until(&other, &first, "running");
-    submit(&other, "slow", &json!({}));
-    submit(&other, "slow", &json!({}));
+    // Many at once have no more room than one after the other.
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asking = || {
+            let other = other.clone();
+            scope.spawn(move || other.post("/functions/slow/execute", &json!({ "inputs": {} })))
+        };
+        let all: Vec<_> = (0..60).map(|_| asking()).collect();
+        all.into_iter().map(|thread| thread.join().unwrap().status).collect()
+    });
+    let queued = answers.iter().filter(|status| **status == 202).count();
+    assert!(queued == 2 && answers.iter().all(|s| [202, 429].contains(s)), "{answers:?}");
     let refused = other.post("/functions/slow/execute", &json!({ "inputs": {} }));
     assert_eq!(refused.status, 429, "{}", refused.text());
     assert!(refused.header("retry-after").is_some());
