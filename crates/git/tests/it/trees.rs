@@ -47,6 +47,18 @@ async fn names_that_differ_in_case_only_are_both_fetched() {
 }
 
 #[tokio::test]
+async fn a_folder_holds_as_many_entries_as_may_and_not_one_more() {
+    let names: [&[u8]; 3] = [b"a", b"b", b"c"];
+    let (pack, commit) = with_names(&names);
+    let mut world = World::with_pack(&pack);
+    world.limits.entries = 3;
+    assert_eq!(world.fetch(&commit, "").await.unwrap().files.len(), 3);
+    world.limits.entries = 2;
+    let over = Error::TooLarge { bound: Bound::Entries, limit: 2 };
+    assert_eq!(world.refused(&commit).await, over);
+}
+
+#[tokio::test]
 async fn a_bomb_of_folders_within_folders_is_cut_off() {
     let mut pack = Pack::new();
     let blob = pack.add(BLOB, b"x");
