@@ -1,7 +1,8 @@
 //! The command line on a terminal of its own, which `script` makes.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use test_support::archive::Archive;
@@ -101,6 +102,42 @@ fn a_narrow_terminal_keeps_ids_whole() {
     assert!(lines.iter().all(|line| line.chars().count() <= 40), "{lines:?}");
     let wide = on_terminal(folder.path(), 200, "functions", &variables);
     assert!(wide.out.contains(words), "{wide:?}");
+}
+
+#[test]
+fn a_deletion_is_asked_for_on_a_terminal_and_only_there() {
+    let running = server();
+    let folder = tempfile::tempdir().unwrap();
+    let data = running.data().to_str().unwrap().to_owned();
+    let variables = [("MECAPY_DATA", data.as_str())];
+    deploy(&running.client, &super::echo());
+    let typed = |answer: &str, lang: &str| {
+        let program = env!("CARGO_BIN_EXE_mecapy");
+        let line = format!("'{program}' functions delete echo --lang {lang}");
+        let mut asked = Command::new("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("SHELL", "/bin/sh"), ("MECAPY_DATA", &data)])
+            .env("HOME", folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        asked.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        let output = asked.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = typed("n\n", "en");
+    assert!(said.contains("Delete echo with its 1 version(s)? y or n"), "{said}");
+    assert!(code == 2 && said.contains("nothing was deleted"), "{said}");
+    let (code, said) = typed("o\n", "fr");
+    assert!(said.contains("Supprimer echo avec ses 1 version(s) ? o ou n"), "{said}");
+    assert!(code == 0 && said.contains("echo supprimée"), "{said}");
+    deploy(&running.client, &super::echo());
+    let called = mecapy(folder.path(), &["functions", "delete", "echo"], &variables);
+    assert_eq!(called.code, 0, "{called:?}");
+    deploy(&running.client, &super::echo());
+    assert_eq!(on_terminal(folder.path(), 100, "functions delete echo --yes", &variables).code, 0);
 }
 
 #[test]
