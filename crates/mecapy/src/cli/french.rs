@@ -1,6 +1,6 @@
 //! The help pages in French: each English line with its translation.
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, Id};
 
 /// Replaces every line of help of `command` and of its subcommands.
 pub(super) fn translate(command: Command) -> Command {
@@ -12,7 +12,7 @@ pub(super) fn translate(command: Command) -> Command {
         .disable_version_flag(true)
         .mut_args(argument)
         .mut_subcommands(translate)
-        .subcommand_help_heading("Commandes")
+        .subcommand_help_heading("Commandes ")
         .help_template(TEMPLATE)
         .arg(
             Arg::new("help")
@@ -20,7 +20,7 @@ pub(super) fn translate(command: Command) -> Command {
                 .long("help")
                 .action(ArgAction::Help)
                 .help(french("Print help"))
-                .help_heading("Options"),
+                .help_heading(OPTIONS),
         );
     if has_version {
         command = command.arg(
@@ -29,8 +29,18 @@ pub(super) fn translate(command: Command) -> Command {
                 .long("version")
                 .action(ArgAction::Version)
                 .help(french("Print version"))
-                .help_heading("Options"),
+                .help_heading(OPTIONS),
         );
+    }
+    // Headings stand in the order of their first option: those of every command
+    // come last, as in English.
+    let of_every: Vec<Id> = command
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .map(|argument| argument.get_id().clone())
+        .collect();
+    for id in of_every {
+        command = command.mut_arg(id, |argument| argument);
     }
     if let Some(about) = about {
         command = command.about(about);
@@ -45,8 +55,8 @@ fn argument(argument: Arg) -> Arg {
     let help = argument.get_help().map(|help| french(&help.to_string()));
     let heading = match argument.get_help_heading() {
         Some(heading) => french(heading),
-        None if argument.is_positional() => "Arguments",
-        None => "Options",
+        None if argument.is_positional() => "Arguments ",
+        None => OPTIONS,
     };
     let argument = argument.help_heading(heading);
     match help {
@@ -61,13 +71,16 @@ fn french(english: &str) -> &'static str {
     LINES.iter().find(|(en, _)| *en == english).map_or("", |(_, fr)| fr)
 }
 
+/// With the space that stands before a colon in French; clap adds the colon.
+const OPTIONS: &str = "Options ";
+
 const TEMPLATE: &str = "{about-with-newline}\nUtilisation : {usage}\n\n{all-args}{after-help}\n";
 
 #[rustfmt::skip]
 const LINES: &[(&str, &str)] = &[
     ("Runs Python calculations of engineers, isolated and exact", "Exécute les calculs Python des ingénieurs, isolés et exacts"),
     (super::EXIT_CODES, "Codes de sortie : 0 fait · 1 le calcul, le test, le déploiement ou le contrôle de la machine a échoué · 2 ligne de commande, réglages ou entrées inutilisables · 3 serveur injoignable · 4 accès refusé · 5 serveur surchargé ou en panne · 6 encore en cours à la fin de --wait"),
-    ("Options of every command", "Options de toutes les commandes"),
+    ("Options of every command", "Options de toutes les commandes "),
     ("Print JSON only, for programs", "N’écrire que du JSON, pour les programmes"),
     ("Language of messages, en or fr; else that of the locale", "Langue des messages, en ou fr ; sinon celle de l’environnement"),
     ("Settings file (TOML)", "Fichier de réglages (TOML)"),

@@ -353,11 +353,13 @@ pub struct TaskFailure {
 
 impl TaskFailure {
     /// `KeyError: 'force'`, as Python says it: a key alone tells nobody what
-    /// went wrong.
+    /// went wrong. A `ValueError` is what authors raise to say it themselves.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self.exception.as_deref() {
-            Some(exception) if !self.message.0.starts_with(exception) => {
+            Some(exception)
+                if exception != "ValueError" && !self.message.0.starts_with(exception) =>
+            {
                 format!("{exception}: {}", self.message.0)
             }
             _ => self.message.0.clone(),

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_second_interpreter_of_a_version_is_named_as_unused() {
         let mut pythons = systems::two_pythons();
-        let mut other = pythons.found[1].clone();
+        let mut other = pythons.found[pythons.default.unwrap()].clone();
         (other.version, other.executable) = ("3.11.7".into(), "/opt/python3.11".into());
         pythons.found.push(other);
         let finding = check(&pythons, &Means::default());
