@@ -1,6 +1,6 @@
 //! The command line on a terminal of its own, which `script` makes.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -86,6 +86,42 @@ def calculate(inputs):
     assert!(!piped.out.contains('\u{1b}') && piped.err.is_empty(), "{piped:?}");
     let forced = mecapy(home, &["run", "slow"], &[("MECAPY_DATA", &data), ("CLICOLOR_FORCE", "1")]);
     assert!(forced.out.contains("\u{1b}[2m"), "{forced:?}");
+}
+
+#[test]
+fn a_server_on_a_terminal_says_where_it_is_and_leaves_that_in_sight() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let uv = test_support::tools::uv().display().to_string();
+    let program = env!("CARGO_BIN_EXE_mecapy");
+    let line = format!("'{program}' up --port 0");
+    let mut up = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("SHELL", "/bin/sh"), ("MECAPY_UV", &uv)])
+        .envs([("MECAPY_DATA", data.as_str()), ("NO_COLOR", "1")])
+        .env("HOME", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut seen: Vec<String> = Vec::new();
+    while seen.last().is_none_or(|line| !line.contains("Ctrl-C ends it")) {
+        seen.push(lines.next().unwrap_or_else(|| panic!("it ended: {seen:?}")));
+    }
+    let called = mecapy(folder.path(), &["tasks"], &[("MECAPY_DATA", &data)]);
+    assert_eq!(called.code, 0, "{called:?}");
+    let mut terminal = up.stdin.take().unwrap();
+    terminal.write_all(b"\x03").unwrap();
+    terminal.flush().unwrap();
+    seen.extend(lines);
+    assert_eq!(up.wait().unwrap().code(), Some(0), "{seen:?}");
+    let seen = seen.join("\n");
+    let url = seen.split("MecaPy is ready at ").nth(1).unwrap().lines().next().unwrap().trim();
+    assert!(seen.contains(&format!("  the API, to read: {url}/docs")), "{seen}");
+    assert!(seen.contains(&format!("  the administrator's token: {data}/admin.token")), "{seen}");
+    assert!(!seen.contains("INFO"), "requests push the address out of sight: {seen}");
 }
 
 #[test]
