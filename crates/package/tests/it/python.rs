@@ -71,14 +71,14 @@ fn syntax_errors_of_every_file_are_reported_with_their_place() {
         lignes(&found),
         [
             "ec3/bolts.py:2:1: Python non valable : le fichier se termine trop tôt",
-            "handler.py:1:22: Python non valable : attendu : ':' ; trouvé : une fin de ligne",
+            "handler.py:1:22: Python non valable : attendu : `:` ; trouvé : une fin de ligne",
         ]
     );
 }
 
 fn blocked(code: &str) -> Vec<String> {
     let handler = format!("{code}\n{HANDLER}");
-    let files = folder(&[("handler.py", &handler)]);
+    let files = folder(&[("handler.py", &handler), ("mecapy.yaml", &scientific())]);
     match read_dir(files, &Limits::default(), Policy::DenyList) {
         Ok(package) => package.warnings.into_iter().map(|fault| fault.code).collect(),
         Err(refused) => refused.faults.into_iter().map(|fault| fault.code).collect(),
