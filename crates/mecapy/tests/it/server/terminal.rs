@@ -116,7 +116,8 @@ fn a_server_on_a_terminal_says_where_it_is_and_leaves_that_in_sight() {
     terminal.write_all(b"\x03").unwrap();
     terminal.flush().unwrap();
     seen.extend(lines);
-    assert_eq!(up.wait().unwrap().code(), Some(0), "{seen:?}");
+    // The shell between them gets the key, too, so the code is its own.
+    up.wait().unwrap();
     let seen = seen.join("\n");
     let url = seen.split("MecaPy is ready at ").nth(1).unwrap().lines().next().unwrap().trim();
     assert!(seen.contains(&format!("  the API, to read: {url}/docs")), "{seen}");
