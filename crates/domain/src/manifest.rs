@@ -189,6 +189,17 @@ impl BaseImage {
         }
     }
 
+    /// The smallest image that brings a module, as far as modules are called
+    /// like the packages that they are asked for by.
+    #[must_use]
+    pub fn with_module(module: &str) -> Option<Self> {
+        let top = module.split('.').next().unwrap_or(module);
+        let brings = |image: &Self| {
+            image.requirements().iter().any(|package| package.eq_ignore_ascii_case(top))
+        };
+        Self::ALL.into_iter().find(brings)
+    }
+
     /// The requirements that the image stands for.
     #[must_use]
     pub fn requirements(self) -> &'static [&'static str] {

@@ -231,7 +231,10 @@ impl Engine {
                 let result = self.keep_result(task, json).await?;
                 Outcome::Completed { result, non_finite, warnings }
             }
-            End::Failed(error) => outcome_of(task, error),
+            End::Failed(error) => {
+                let image = deployed.version.manifest.runtime.base_image;
+                outcome_of(task, crate::remedy::remedied(error, image))
+            }
             End::Cancelled => Outcome::Cancelled,
             End::HandBack => Outcome::HandBack,
         };

@@ -29,6 +29,7 @@ mod measures;
 mod operations;
 pub mod passwords;
 mod recover;
+mod remedy;
 mod running;
 mod submit;
 mod tasks;

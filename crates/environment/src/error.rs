@@ -11,6 +11,9 @@ use domain::{Fault, Text};
 
 use crate::advisories::Unusable;
 
+/// The command that installs `uv` for its user, whatever Python there is.
+pub const GET_UV: &str = "curl -LsSf https://astral.sh/uv/install.sh | sh";
+
 /// What can go wrong around environments.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -50,16 +53,17 @@ pub enum Error {
     },
     /// `uv` is not where it was looked for.
     #[error(
-        "`uv`, which installs Python packages, was not found ({}); install it with `pip install uv`, \
-         or name it in the setting for the uv program",
-        listed(looked)
+        "`uv`, which installs Python packages, was not found ({}); install it with `{}`, or name \
+         one that is there in MECAPY_UV",
+        listed(looked),
+        GET_UV
     )]
     NoUv {
         /// Where it was looked for.
         looked: Vec<PathBuf>,
     },
     /// The program that was found is not a `uv` that can be used.
-    #[error("`{}` can't be used as uv: {reason}; install one with `pip install uv`", program.display())]
+    #[error("`{}` can't be used as uv: {reason}; install one with `{}`", program.display(), GET_UV)]
     BadUv {
         /// The program.
         program: PathBuf,
@@ -299,11 +303,11 @@ impl Error {
             ),
             Self::NoUv { looked } => format!(
                 "`uv`, qui installe les paquets Python, est introuvable ({}) ; installez-le avec \
-                 `pip install uv`, ou indiquez-le dans le réglage du programme uv",
+                 `{GET_UV}`, ou nommez-en un présent dans MECAPY_UV",
                 listed(looked)
             ),
             Self::BadUv { program, reason } => format!(
-                "`{}` ne peut pas servir de uv : {reason} ; installez-en un avec `pip install uv`",
+                "`{}` ne peut pas servir de uv : {reason} ; installez-en un avec `{GET_UV}`",
                 program.display()
             ),
             Self::NoPython { wanted, found } => no_python(*wanted, found).fr,
@@ -478,7 +482,9 @@ mod tests {
     fn a_missing_uv_says_how_to_get_it() {
         let looked = vec![PathBuf::from("/usr/bin/uv")];
         let text = Error::NoUv { looked }.text();
-        assert!(text.en.contains("not found (/usr/bin/uv); install it with `pip install uv`"));
-        assert!(text.fr.contains("installez-le avec `pip install uv`"));
+        assert!(text.en.contains("not found (/usr/bin/uv); install it with `curl -LsSf "));
+        assert!(text.en.ends_with("or name one that is there in MECAPY_UV"));
+        assert!(text.fr.contains("installez-le avec `curl -LsSf "));
+        assert!(text.fr.ends_with("ou nommez-en un présent dans MECAPY_UV"));
     }
 }

@@ -34,7 +34,7 @@ pub use advisories::Unusable;
 pub use bytecode::{CompileBytecode, WithoutBytecode};
 pub use disk::{Description, Environment};
 pub use environments::Environments;
-pub use error::{Error, IndexRemedy, Problem, Stage};
+pub use error::{Error, GET_UV, IndexRemedy, Problem, Stage};
 pub use garbage::Collected;
 pub use interpreter::{Interpreter, Interpreters, Python, Skipped};
 pub use lock::{Lock, Locked, Request};

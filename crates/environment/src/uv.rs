@@ -318,7 +318,9 @@ fn locate(places: &UvProgram) -> Result<PathBuf, Error> {
         if is_executable(&program) {
             return program.canonicalize().map_err(Error::io("resolve", &program));
         }
-        looked.push(program);
+        if !looked.contains(&program) {
+            looked.push(program);
+        }
     }
     Err(Error::NoUv { looked })
 }
@@ -376,7 +378,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let places = UvProgram {
             folders: vec![folder.path().join("tools")],
-            path: Some("/nowhere:relative".into()),
+            path: Some("/nowhere:relative:/nowhere".into()),
             ..UvProgram::default()
         };
         let Err(Error::NoUv { looked }) = locate(&places) else { panic!() };

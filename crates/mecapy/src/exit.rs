@@ -52,6 +52,14 @@ impl Failure {
         Self { exit, text, document: None }
     }
 
+    /// Whether the server refused with the problem of this code.
+    #[must_use]
+    pub fn is(&self, code: &str) -> bool {
+        let document = self.document.as_deref();
+        let value = document.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        value.is_some_and(|value| value["code"] == code)
+    }
+
     /// Wrong usage.
     pub fn usage(en: impl Into<String>, fr: impl Into<String>) -> Self {
         Self::new(Exit::Usage, Text::new(en, fr))

@@ -42,7 +42,9 @@ pub fn start(level: Level, environment: Environment, service: &'static str) {
 /// # Errors
 /// Where a receiver's address can't be used.
 pub fn start_server(settings: &Settings) -> Result<Vec<Sending>, Text> {
-    let level = settings.log_level.unwrap_or(Level::INFO);
+    // A person watches a terminal, and would lose the address among requests.
+    let usual = if std::io::stderr().is_terminal() { Level::WARN } else { Level::INFO };
+    let level = settings.log_level.unwrap_or(usual);
     begin(level, settings.environment, "mecapy", &settings.receivers)
 }
 

@@ -154,6 +154,9 @@ codes! {
     PYTHON_WRITE_OUTSIDE = "python_write_outside",
         "A file is opened for writing outside the run's folders; a warning where the path is relative to the code.",
         "Un fichier est ouvert en écriture hors des dossiers du calcul ; un avertissement si le chemin est relatif au code.";
+    PYTHON_NO_PACKAGE = "python_no_package",
+        "A module is imported that only a package brings, and the function has none: `python-base`, without `dependencies`. A warning where the import is made later than the handler's.",
+        "Un module est importé que seul un paquet apporte, et la fonction n’en a aucun : `python-base`, sans `dependencies`. Un avertissement si l’import vient plus tard que ceux du handler.";
     INPUT_SYNTAX = "input_syntax",
         "The inputs are no JSON object.",
         "Les entrées ne sont pas un objet JSON.";

@@ -25,6 +25,7 @@ pub use compare::{DEFAULT_REL_TOLERANCE, compare};
 pub use json::{Replacement, replace};
 pub use manifest::manifest_keys;
 pub use python::{Policy, UnknownPolicy};
-pub use read::{Package, Refused, TestCasePlaces, read, read_dir};
+pub use read::{Package, Refused, TestCasePlaces, VersionPlace, read, read_dir};
 pub use schema::{CheckedInputs, FileRef, Schemas};
+pub use source::nearest;
 pub use template::template;

@@ -8,7 +8,7 @@ use domain::{Digest, Fault, Severity, Text};
 
 use crate::archive::{self, File};
 use crate::manifest;
-use crate::python::{self, Policy};
+use crate::python::{self, Foreign, Policy};
 use crate::schema::{FileRef, Schemas};
 use crate::{code, source};
 
@@ -29,6 +29,8 @@ pub struct Package {
     pub schemas: Schemas,
     /// Where the manifest's test cases stand.
     pub test_cases: TestCasePlaces,
+    /// Where the manifest names its version.
+    pub version_place: VersionPlace,
     /// What is worth telling and refuses nothing.
     pub warnings: Vec<Fault>,
 }
@@ -55,6 +57,25 @@ impl TestCasePlaces {
             None => key,
         };
         fault.in_file(self.file).at(line, column).at_key(key)
+    }
+}
+
+/// Where a manifest names the version that it shall become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionPlace {
+    file: &'static str,
+    place: (u32, u32),
+}
+
+impl VersionPlace {
+    /// A fault at that key.
+    #[must_use]
+    pub fn fault(&self, fault: Fault) -> Fault {
+        let key = match self.file {
+            manifest::TOML => "project.version",
+            _ => "versioning.version",
+        };
+        fault.in_file(self.file).at(self.place.0, self.place.1).at_key(key)
     }
 }
 
@@ -121,8 +142,13 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
         });
         TestCasePlaces { file, base, places: places.collect() }
     };
+    let version = root.as_ref().map(|root| root.place("/versioning/version"));
+    let version = version.map_or((1, 1), |place| (place.line, place.column));
     let examined = python::examine(&files, policy);
     faults.extend(examined.faults);
+    if manifest.as_ref().is_some_and(|m| python::has_none(&m.runtime, &m.requirements)) {
+        faults.extend(examined.foreign.into_iter().map(Foreign::without_packages));
+    }
     faults.extend(no_tests(files.keys()));
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     let refused = faults.iter().any(|fault| fault.severity == Severity::Error);
@@ -130,6 +156,7 @@ fn settle(files: Vec<File>, limits: &Limits, policy: Policy) -> Result<Package, 
     match (manifest, schemas) {
         (Some(manifest), Some(schemas)) if !refused => Ok(Package {
             test_cases: places(&manifest),
+            version_place: VersionPlace { file, place: version },
             manifest,
             digest: archive::digest(&files),
             files: files.into_iter().map(|(path, content)| File { path, content }).collect(),

@@ -290,9 +290,12 @@ impl<'a> Fields<'a> {
         self.required(name, TEXT).unwrap_or_default()
     }
 
-    /// Whether a field is there with something in it.
+    /// Whether a field that is not offered is there with something in it;
+    /// nobody is told to write it.
     pub(crate) fn has(&mut self, name: &'static str) -> bool {
-        self.take(name).is_some_and(|value| value.get() != "null")
+        let is_there = self.take(name).is_some_and(|value| value.get() != "null");
+        self.known.retain(|known| *known != name);
+        is_there
     }
 
     /// Adds a fault of a field.

@@ -86,6 +86,13 @@ async fn what_comes_later_is_refused_by_name() {
     let body = r#"{"inputs": {}, "webhook": "https://example.com/hook"}"#;
     let problem = app.post(&app.admin, "/functions/bolt/execute", body).await;
     assert_eq!(problem.problem(422, "not_offered")["faults"][0]["key"], "/webhook");
+    let body = r#"{"inputs": {}, "color": "red"}"#;
+    let problem = app.post(&app.admin, "/functions/bolt/execute", body).await;
+    assert_eq!(
+        problem.problem(422, "invalid_body")["faults"][0]["message"],
+        "unknown field `color`; expected `inputs`, `priority`, `timeout`",
+        "nothing is named that would be refused"
+    );
     let tasks = app.get(&app.admin, "/tasks").await.expect(200).json();
     assert_eq!(tasks["items"].as_array().unwrap().len(), 0);
 }

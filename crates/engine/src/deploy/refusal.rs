@@ -6,6 +6,8 @@ use domain::{Fault, Text};
 use package::Package;
 use serde_json::Value;
 
+use crate::remedy::remedied;
+
 /// Faults beyond this many add nothing for whoever reads them.
 const MOST_FAULTS: usize = 100;
 
@@ -60,6 +62,7 @@ fn of_case(case: &Case, package: &Package) -> Vec<Fault> {
         package.test_cases.fault(Fault::error("test_case_failed", text), index, pointer)
     };
     if let Some(error) = &case.error {
+        let error = &remedied(error.clone(), package.manifest.runtime.base_image);
         let exception = error.exception.as_deref().map(|name| format!("{name}: "));
         let exception = exception.unwrap_or_default();
         let text = Text::new(

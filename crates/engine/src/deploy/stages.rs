@@ -5,6 +5,7 @@ use std::sync::Arc;
 use blobs::{Area, Key};
 use broker::Audience;
 use bytes::Bytes;
+use domain::function::FunctionRef;
 use domain::testing::Tested;
 use domain::{CompanyId, DeploymentId, Fault, FunctionId, Severity, Text, VersionId};
 use store::deployments::{Deployment, Draft, Published, Stage};
@@ -89,7 +90,11 @@ impl Engine {
         let draft = Draft { version, number_is_asked };
         match self.store.publish(company, id, draft).await? {
             Published::New(_) | Published::Same(_) => Ok(()),
-            Published::NumberTaken(taken) => Err(Stopped::Refused(vec![number_taken(&taken)])),
+            // Another deployment was quicker.
+            Published::NumberTaken(taken) => {
+                let fault = number_taken(&package, &taken.version, &taken.version);
+                Err(Stopped::Refused(vec![fault]))
+            }
         }
     }
 
@@ -106,14 +111,41 @@ impl Engine {
         match read {
             Ok(package) => {
                 let name = &package.manifest.metadata.name;
-                self.leave(deployment, name, entered, Some(&package.warnings)).await?;
-                Ok(Arc::new(package))
+                let taken = self.taken(deployment.company, &package).await?;
+                let faults: Vec<Fault> = taken.iter().chain(&package.warnings).cloned().collect();
+                self.leave(deployment, name, entered, Some(&faults)).await?;
+                match taken {
+                    None => Ok(Arc::new(package)),
+                    Some(_) => Err(Stopped::Refused(faults)),
+                }
             }
             Err(package::Refused { faults }) => {
                 self.leave(deployment, "", entered, Some(&faults)).await?;
                 Err(Stopped::Refused(faults))
             }
         }
+    }
+
+    /// What refuses a number that other content was deployed under: told
+    /// before anything is built and tested.
+    async fn taken(
+        &self,
+        company: CompanyId,
+        package: &package::Package,
+    ) -> Result<Option<Fault>, Error> {
+        let Some(number) = &package.manifest.version else { return Ok(None) };
+        let reference = |version| FunctionRef::Name {
+            company: None,
+            name: package.manifest.metadata.name.clone(),
+            version,
+        };
+        let there = self.store.resolve(company, &reference(Some(number.clone()))).await?;
+        if there.is_none_or(|there| there.archive == package.digest) {
+            return Ok(None);
+        }
+        let newest = self.store.resolve(company, &reference(None)).await?;
+        let newest = newest.map_or_else(|| number.clone(), |newest| newest.version);
+        Ok(Some(number_taken(package, number, &newest)))
     }
 
     async fn environment(
@@ -254,17 +286,20 @@ fn version(deployment: &Deployment, package: &package::Package, built: Built) ->
     }
 }
 
-fn number_taken(taken: &Version) -> Fault {
-    let (name, number) = (&taken.name, &taken.version);
-    Fault::error(
+fn number_taken(
+    package: &package::Package,
+    number: &semver::Version,
+    newest: &semver::Version,
+) -> Fault {
+    let name = &package.manifest.metadata.name;
+    let next = semver::Version::new(newest.major, newest.minor, newest.patch + 1);
+    package.version_place.fault(Fault::error(
         "version_taken",
         Text::new(
-            format!("{name}@{number} is deployed with other content; a deployed version never changes, so raise the number"),
-            format!("{name}@{number} est déployée avec un autre contenu ; une version déployée ne change jamais : augmentez le numéro"),
+            format!("{name}@{number} is deployed with other content, and a deployed version never changes; write {next}, or leave the key out and the number is counted up"),
+            format!("{name}@{number} est déployée avec un autre contenu, et une version déployée ne change jamais ; écrivez {next}, ou retirez la clé et le numéro sera compté"),
         ),
-    )
-    .in_file("mecapy.yaml")
-    .at_key("versioning.version")
+    ))
 }
 
 fn broken() -> Fault {

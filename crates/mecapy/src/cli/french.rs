@@ -1,6 +1,6 @@
 //! The help pages in French: each English line with its translation.
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, Id};
 
 /// Replaces every line of help of `command` and of its subcommands.
 pub(super) fn translate(command: Command) -> Command {
@@ -12,7 +12,7 @@ pub(super) fn translate(command: Command) -> Command {
         .disable_version_flag(true)
         .mut_args(argument)
         .mut_subcommands(translate)
-        .subcommand_help_heading("Commandes")
+        .subcommand_help_heading("Commandes ")
         .help_template(TEMPLATE)
         .arg(
             Arg::new("help")
@@ -20,7 +20,7 @@ pub(super) fn translate(command: Command) -> Command {
                 .long("help")
                 .action(ArgAction::Help)
                 .help(french("Print help"))
-                .help_heading("Options"),
+                .help_heading(OPTIONS),
         );
     if has_version {
         command = command.arg(
@@ -29,8 +29,18 @@ pub(super) fn translate(command: Command) -> Command {
                 .long("version")
                 .action(ArgAction::Version)
                 .help(french("Print version"))
-                .help_heading("Options"),
+                .help_heading(OPTIONS),
         );
+    }
+    // Headings stand in the order of their first option: those of every command
+    // come last, as in English.
+    let of_every: Vec<Id> = command
+        .get_arguments()
+        .filter(|argument| argument.is_global_set())
+        .map(|argument| argument.get_id().clone())
+        .collect();
+    for id in of_every {
+        command = command.mut_arg(id, |argument| argument);
     }
     if let Some(about) = about {
         command = command.about(about);
@@ -45,8 +55,8 @@ fn argument(argument: Arg) -> Arg {
     let help = argument.get_help().map(|help| french(&help.to_string()));
     let heading = match argument.get_help_heading() {
         Some(heading) => french(heading),
-        None if argument.is_positional() => "Arguments",
-        None => "Options",
+        None if argument.is_positional() => "Arguments ",
+        None => OPTIONS,
     };
     let argument = argument.help_heading(heading);
     match help {
@@ -61,13 +71,16 @@ fn french(english: &str) -> &'static str {
     LINES.iter().find(|(en, _)| *en == english).map_or("", |(_, fr)| fr)
 }
 
+/// With the space that stands before a colon in French; clap adds the colon.
+const OPTIONS: &str = "Options ";
+
 const TEMPLATE: &str = "{about-with-newline}\nUtilisation : {usage}\n\n{all-args}{after-help}\n";
 
 #[rustfmt::skip]
 const LINES: &[(&str, &str)] = &[
     ("Runs Python calculations of engineers, isolated and exact", "Exécute les calculs Python des ingénieurs, isolés et exacts"),
     (super::EXIT_CODES, "Codes de sortie : 0 fait · 1 le calcul, le test, le déploiement ou le contrôle de la machine a échoué · 2 ligne de commande, réglages ou entrées inutilisables · 3 serveur injoignable · 4 accès refusé · 5 serveur surchargé ou en panne · 6 encore en cours à la fin de --wait"),
-    ("Options of every command", "Options de toutes les commandes"),
+    ("Options of every command", "Options de toutes les commandes "),
     ("Print JSON only, for programs", "N’écrire que du JSON, pour les programmes"),
     ("Language of messages, en or fr; else that of the locale", "Langue des messages, en ou fr ; sinon celle de l’environnement"),
     ("Settings file (TOML)", "Fichier de réglages (TOML)"),
@@ -116,9 +129,9 @@ const LINES: &[(&str, &str)] = &[
     ("Check whether this machine can run calculations, and say how to mend it", "Vérifier que cette machine peut exécuter des calculs, et dire comment y remédier"),
     ("Print the settings page of the documentation", "Afficher la page des réglages de la documentation"),
     ("Port to listen on, 0 for a free one; 8000 unless given", "Port d’écoute, 0 pour un port libre ; 8000 par défaut"),
-    ("Folder with mecapy.yaml and handler.py", "Dossier avec mecapy.yaml et handler.py"),
+    ("Folder with mecapy.yaml and handler.py; the current one unless given", "Dossier avec mecapy.yaml et handler.py ; le dossier courant par défaut"),
     ("Folder to make; its last part names the function", "Dossier à créer ; sa dernière partie nomme la fonction"),
-    ("Folder with mecapy.yaml and handler.py, or a ZIP of it", "Dossier avec mecapy.yaml et handler.py, ou son ZIP"),
+    ("Folder with mecapy.yaml and handler.py, or a ZIP of it; the current one unless given", "Dossier avec mecapy.yaml et handler.py, ou son ZIP ; le dossier courant par défaut"),
     ("Function: `name`, `name@1.2.3`, `company:name` or its id", "Fonction : `nom`, `nom@1.2.3`, `entreprise:nom` ou son identifiant"),
     ("Function: `name`, `name@1.2.3`, `company:name` or its id; none with --code", "Fonction : `nom`, `nom@1.2.3`, `entreprise:nom` ou son identifiant ; aucune avec --code"),
     ("Python file with `calculate`, run without being deployed", "Fichier Python avec `calculate`, exécuté sans être déployé"),
@@ -144,7 +157,9 @@ const LINES: &[(&str, &str)] = &[
     ("List functions", "Lister les fonctions"),
     ("Only those whose name or description holds this", "Seulement celles dont le nom ou la description contient ceci"),
     ("Show one function, its inputs and outputs", "Afficher une fonction, ses entrées et ses sorties"),
-    ("Delete a function, or one version of it", "Supprimer une fonction, ou l’une de ses versions"),
+    ("Delete a function with all its versions; on a terminal it is asked first", "Supprimer une fonction avec toutes ses versions ; demandé d’abord dans un terminal"),
+    ("Function: `name` or its id", "Fonction : `nom` ou son identifiant"),
+    ("Don't ask", "Ne pas demander"),
     ("Clients at the same time, each with a connection of its own; 1 unless given", "Clients simultanés, chacun avec sa connexion ; 1 par défaut"),
     ("Requests in all, after the warm-up; 100 unless given", "Requêtes en tout, après l’échauffement ; 100 par défaut"),
     ("Requests before the measurement; one for each client unless given", "Requêtes avant la mesure ; une par client par défaut"),

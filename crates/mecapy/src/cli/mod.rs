@@ -2,6 +2,7 @@
 
 mod french;
 mod refusal;
+pub(crate) mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -116,6 +117,7 @@ pub fn main() -> ExitCode {
 
 /// Runs the command that `arguments` ask for.
 pub fn run(arguments: Vec<OsString>, variables: &Variables) -> Exit {
+    let arguments = asked_for_help(arguments);
     let lang = spoken_in(&arguments).unwrap_or_else(|| variables.lang());
     let cli = match parse(&arguments, lang) {
         Ok(cli) => cli,
@@ -183,6 +185,27 @@ fn dispatch(cli: Cli, console: Console, variables: &Variables) -> Result<Exit, F
     }
 }
 
+/// `help tasks list` as `tasks list --help`, which it means.
+fn asked_for_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut is_value = false;
+    let first = arguments.iter().skip(1).position(|word| {
+        let is_option = word.to_string_lossy().starts_with('-');
+        let is_word = !is_option && !is_value;
+        is_value = is_option && WITH_VALUE.iter().any(|option| word == option);
+        is_word
+    });
+    if let Some(at) = first.map(|at| at + 1)
+        && arguments[at] == "help"
+    {
+        arguments.remove(at);
+        arguments.push("--help".into());
+    }
+    arguments
+}
+
+/// The options of every command that take a value.
+const WITH_VALUE: [&str; 4] = ["--lang", "--config", "--data", "--api-url"];
+
 /// The language that `--lang` asks for, found before clap reads the line:
 /// its own messages must already speak it.
 fn spoken_in(arguments: &[OsString]) -> Option<Lang> {
@@ -215,6 +238,20 @@ mod tests {
     fn the_command_line_is_consistent_in_both_languages() {
         command(Lang::En).debug_assert();
         command(Lang::Fr).debug_assert();
+    }
+
+    #[test]
+    fn help_may_be_asked_for_as_a_command() {
+        for (typed, meant) in [
+            ("mecapy help", "mecapy --help"),
+            ("mecapy help tasks list", "mecapy tasks list --help"),
+            ("mecapy --lang fr help up", "mecapy --lang fr up --help"),
+            ("mecapy --json help", "mecapy --json --help"),
+            ("mecapy --data help up", "mecapy --data help up"),
+            ("mecapy run help", "mecapy run help"),
+        ] {
+            assert_eq!(asked_for_help(words(typed)), words(meant), "{typed}");
+        }
     }
 
     #[test]

@@ -188,6 +188,7 @@ impl TaskFailure {
         Self {
             kind: error.kind.as_str().to_owned(),
             message: Sentence(error.message.get(lang).to_owned()),
+            exception: error.exception,
             traceback: error.traceback,
             pointer: error.pointer,
             limit: error.limit,
@@ -336,6 +337,8 @@ pub struct TaskFailure {
     pub kind: String,
     /// What happened and what to do.
     pub message: Sentence,
+    /// The Python exception's type, for `user_error`.
+    pub exception: Option<String>,
     /// The function's own frames.
     pub traceback: Option<String>,
     /// JSON Pointer into the result.
@@ -346,6 +349,22 @@ pub struct TaskFailure {
     pub measured: Option<f64>,
     /// `s` or `bytes`.
     pub unit: Option<String>,
+}
+
+impl TaskFailure {
+    /// `KeyError: 'force'`, as Python says it: a key alone tells nobody what
+    /// went wrong. A `ValueError` is what authors raise to say it themselves.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self.exception.as_deref() {
+            Some(exception)
+                if exception != "ValueError" && !self.message.0.starts_with(exception) =>
+            {
+                format!("{exception}: {}", self.message.0)
+            }
+            _ => self.message.0.clone(),
+        }
+    }
 }
 
 /// An uploaded file.

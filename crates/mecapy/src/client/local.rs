@@ -66,11 +66,25 @@ pub fn announce(settings: &Settings, listening: SocketAddr) -> std::io::Result<A
 
 /// The address and the token to use.
 pub(super) fn server(settings: &Settings) -> Result<(String, Option<Secret>), Failure> {
-    let local = read(&settings.server_file());
+    let found = read(&settings.server_file());
+    let local = found.as_ref().ok().cloned().flatten();
     let mut kept = Credentials::read(&settings.credentials)?;
     let named = settings.api_url.clone().or_else(|| kept.server.take());
     let Some(url) = named.or_else(|| local.clone()) else {
         let data = settings.data.display();
+        if let Err(error) = found {
+            return Err(Failure::new(
+                Exit::Unreachable,
+                Text::new(
+                    format!(
+                        "{data} can't be read ({error}), so whether a server runs there isn't known: it is another user's. Call this as that user, or log in with `mecapy login --api-url URL`, with the address that `mecapy up` printed there"
+                    ),
+                    format!(
+                        "{data} ne peut pas être lu ({error}), on ne sait donc pas si un serveur y tourne : il est à un autre utilisateur. Lancez ceci comme lui, ou connectez-vous avec `mecapy login --api-url URL`, à l’adresse que `mecapy up` y a affichée"
+                    ),
+                ),
+            ));
+        }
         return Err(Failure::new(
             Exit::Unreachable,
             Text::new(
@@ -95,9 +109,15 @@ pub(super) fn server(settings: &Settings) -> Result<(String, Option<Secret>), Fa
     Ok((url, token))
 }
 
-fn read(file: &Path) -> Option<String> {
-    let content = std::fs::read(file).ok()?;
-    Some(serde_json::from_slice::<ServerFile>(&content).ok()?.url)
+/// The address of the server that runs, if one does.
+fn read(file: &Path) -> std::io::Result<Option<String>> {
+    match std::fs::read(file) {
+        Ok(content) => {
+            Ok(serde_json::from_slice::<ServerFile>(&content).ok().map(|server| server.url))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Whether a URL's host is this machine itself.

@@ -3,6 +3,7 @@
 mod bodies;
 mod credentials;
 mod local;
+mod missing;
 mod multipart;
 mod problem;
 mod stream;

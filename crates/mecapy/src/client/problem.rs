@@ -61,8 +61,15 @@ fn failure(url: &str, status: StatusCode, retry_after: Option<&str>, body: &[u8]
     }
     let mut text = Text::same(sentence);
     if exit == Exit::Denied {
-        text.en += "\n  Log in with `mecapy login`, or give a token in MECAPY_TOKEN; the local server's own is found by itself.";
-        text.fr += "\n  Connectez-vous avec `mecapy login`, ou donnez un jeton dans MECAPY_TOKEN ; celui du serveur local est trouvé tout seul.";
+        text.en +=
+            &format!("\n  Log in to {url} with `mecapy login`, or give a token in MECAPY_TOKEN.");
+        text.fr += &format!(
+            "\n  Connectez-vous à {url} avec `mecapy login`, ou donnez un jeton dans MECAPY_TOKEN."
+        );
+        if super::local::is_loopback(url) {
+            text.en += " The administrator's token of a server in this machine's data folder is found by itself, at the address that `mecapy up` printed, such as http://127.0.0.1:8000, and no other.";
+            text.fr += " Le jeton d’administration d’un serveur du dossier de données de cette machine est trouvé tout seul, à l’adresse qu’a affichée `mecapy up`, telle que http://127.0.0.1:8000, et à nulle autre.";
+        }
     }
     if let Some(seconds) = retry_after {
         text.en += &format!("\n  Try again in {seconds} s.");
@@ -120,6 +127,16 @@ mod tests {
         let body = r#"{"detail":"d","code":"c","request_id":"r1"}"#;
         assert_eq!(problem(401, None, body).exit, Exit::Denied);
         assert_eq!(problem(404, None, body).exit, Exit::Usage);
+        let denied = problem(401, None, body).text;
+        assert!(
+            denied.en.ends_with(
+                "Log in to http://x with `mecapy login`, or give a token in MECAPY_TOKEN."
+            )
+        );
+        let status = StatusCode::UNAUTHORIZED;
+        let local = failure("http://localhost:8000", status, None, body.as_bytes()).text;
+        assert!(local.en.contains("such as http://127.0.0.1:8000, and no other"), "{}", local.en);
+        assert!(local.fr.contains("Connectez-vous à http://localhost:8000 avec `mecapy login`"));
         let busy = problem(503, Some("7"), body);
         assert_eq!(busy.exit, Exit::Unavailable);
         assert_eq!(busy.text.fr, "d\n  Réessayez dans 7 s.\n  (c, requête r1)");

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::inputs::Inputs;
+use crate::cli::values;
 use crate::client::{Client, Execute, Task, segment};
 use crate::console::{Console, duration};
 use crate::exit::{Exit, Failure};
@@ -23,14 +24,14 @@ pub struct Bench {
     pub inputs: Inputs,
     /// Clients at the same time, each with a connection of its own; 1 unless given
     #[arg(long, value_name = "NUMBER", default_value_t = 1, hide_default_value = true,
-          value_parser = clap::value_parser!(u64).range(1..=1024))]
+          value_parser = values::whole::<u64>(1..=1024))]
     pub clients: u64,
     /// Requests in all, after the warm-up; 100 unless given
     #[arg(long, value_name = "NUMBER", default_value_t = 100, hide_default_value = true,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = values::whole(1..=u64::MAX))]
     pub requests: u64,
     /// Requests before the measurement; one for each client unless given
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = values::whole(0..=u64::MAX))]
     pub warmup: Option<u64>,
 }
 
@@ -68,7 +69,7 @@ impl Bench {
             client,
         };
         // The first request shows what is wrong, if anything, in full.
-        call.once()?;
+        call.once().map_err(|refused| call.client.no_function(&self.function, refused))?;
         drive(&call, self.clients, self.warmup.unwrap_or(self.clients));
         let started = Instant::now();
         let outcome = drive(&call, self.clients, self.requests);
@@ -122,7 +123,7 @@ impl Call {
         if task.status == "completed" {
             return Ok(task);
         }
-        let why = task.error.map_or(task.status, |error| error.message.0);
+        let why = task.error.map_or(task.status, |error| error.sentence());
         Err(Failure::new(Exit::Failed, domain::Text::same(why)))
     }
 }

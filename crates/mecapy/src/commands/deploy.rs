@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::folder;
 use super::follow::{self, Seen};
+use super::login::on_the_command_line;
 use super::tested;
 use crate::client::{Answer, Client, Deployment, Place, Stage, TestCase, TestReport, unreadable};
 use crate::console::{Console, duration};
@@ -21,8 +22,8 @@ use crate::settings::Settings;
 /// Arguments of `mecapy deploy`.
 #[derive(Debug, Args)]
 pub struct Deploy {
-    /// Folder with mecapy.yaml and handler.py, or a ZIP of it
-    #[arg(value_name = "DIR|ZIP", required_unless_present = "git", conflicts_with = "git")]
+    /// Folder with mecapy.yaml and handler.py, or a ZIP of it; the current one unless given
+    #[arg(value_name = "DIR|ZIP", conflicts_with = "git")]
     pub archive: Option<PathBuf>,
     /// The repository to deploy from instead.
     #[command(flatten)]
@@ -58,10 +59,7 @@ impl Repository {
             }
             // Not shown: it may be the token.
             Some(_) => {
-                return Err(Failure::usage(
-                    "--git-token: expected `-`, and the token on standard input: everybody on this machine can read a command line",
-                    "--git-token : attendu : `-`, et le jeton sur l’entrée standard : chacun sur cette machine peut lire une ligne de commande",
-                ));
+                return Err(on_the_command_line("--git-token"));
             }
         };
         let wanted = json!({
@@ -82,11 +80,15 @@ impl Deploy {
     /// refuses.
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let wanted = self.repository.wanted(console)?;
+        let archive = self.archive.unwrap_or_else(|| PathBuf::from("."));
+        if wanted.is_none() {
+            folder::check(&archive, "deploy")?;
+        }
         let client = Client::new(settings, console.lang)?;
         let started = Instant::now();
         let answer = match wanted {
             Some(wanted) => client.post("/functions", &wanted),
-            None => upload(&client, console, self.archive.as_deref().unwrap_or(Path::new(".")))?,
+            None => upload(&client, console, &archive)?,
         };
         let answer = answer.map_err(|failure| match failure.exit {
             // What the server refuses of an archive is the archive's failure.

@@ -3,13 +3,16 @@
 //! Numbers keep their text: what is JSON is sent as it was written, so no
 //! digit of `0.1000000000000000055` or of a forty-digit integer is lost.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use domain::Text;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::follow;
@@ -50,6 +53,13 @@ impl Inputs {
             Some(base) => members(base, self.inputs.as_deref().unwrap_or(Path::new("-")))?,
             None => Members::default(),
         };
+        let mut given = HashSet::new();
+        for pair in self.pairs.iter().chain(&self.files) {
+            let (key, _) = split(pair)?;
+            if !given.insert(key) {
+                return Err(twice(key));
+            }
+        }
         for pair in &self.pairs {
             let (key, value) = split(pair)?;
             members.put(key, value_of(value));
@@ -62,6 +72,58 @@ impl Inputs {
         }
         Ok(members.join())
     }
+
+    /// The inputs that a server refused, with numbers and `true` as the texts
+    /// that they were written as, where the function takes nothing but a text
+    /// there: `grade=8.8` of a class of bolts. `None` where that changes
+    /// nothing.
+    #[must_use]
+    pub fn as_texts(&self, sent: &RawValue, schema: &Value) -> Option<Box<RawValue>> {
+        let mut members: Members = serde_json::from_str(sent.get()).ok()?;
+        let mut changed = false;
+        for (key, written) in self.pairs.iter().filter_map(|pair| split(pair).ok()) {
+            let is_scalar =
+                matches!(serde_json::from_str(written), Ok(Value::Number(_) | Value::Bool(_)));
+            if is_scalar && takes_only_texts(&schema["properties"][key]) {
+                members.put(key, text(written));
+                changed = true;
+            }
+        }
+        changed.then(|| members.join())
+    }
+
+    /// What to say of a text that was given where a file is expected.
+    #[must_use]
+    pub fn files_to_send(&self, schema: &Value) -> Vec<Text> {
+        let pairs = self.pairs.iter().filter_map(|pair| split(pair).ok());
+        pairs
+            .filter(|(key, _)| schema["properties"][*key]["format"] == "file")
+            .map(|(key, value)| {
+                Text::new(
+                    format!("`--file {key}={value}` sends the file and gives its reference"),
+                    format!("`--file {key}={value}` envoie le fichier et donne sa référence"),
+                )
+            })
+            .collect()
+    }
+}
+
+/// Whether a property admits texts and nothing else.
+fn takes_only_texts(property: &Value) -> bool {
+    let all_texts = |options: &Value| {
+        options.as_array().is_some_and(|options| options.iter().all(Value::is_string))
+    };
+    match property.get("type") {
+        Some(kind) => kind == "string",
+        None => property.get("enum").is_some_and(all_texts),
+    }
+}
+
+fn twice(key: &str) -> Failure {
+    Failure::usage(
+        format!("`{key}` is given twice; give it once"),
+        format!("`{key}` est donnée deux fois ; donnez-la une fois"),
+    )
 }
 
 fn split(pair: &str) -> Result<(&str, &str), Failure> {
@@ -222,6 +284,33 @@ mod tests {
         let failure = read(&[], Some("[1]")).unwrap_err();
         assert!(failure.text.en.ends_with("expected one JSON object with the inputs, found: [1]"));
         assert!(read(&[], Some("{")).is_err());
+    }
+
+    #[test]
+    fn what_is_given_twice_is_refused() {
+        let failure = read(&["force=1", "section=1", "force=2"], None).unwrap_err();
+        assert_eq!(failure.text.en, "`force` is given twice; give it once");
+        assert_eq!(failure.text.fr, "`force` est donnée deux fois ; donnez-la une fois");
+    }
+
+    #[test]
+    fn a_number_becomes_a_text_where_only_texts_are_taken() {
+        let schema = serde_json::json!({"properties": {
+            "grade": {"type": "string", "enum": ["8.8", "10.9"]},
+            "class": {"enum": ["4.6", "5.6"]},
+            "force": {"type": "number"},
+            "either": {"type": ["string", "number"]},
+        }});
+        let pairs = ["grade=8.80", "class=4.6", "force=1.0", "either=1", "other=1"];
+        let inputs = Inputs { pairs: pairs.map(str::to_owned).to_vec(), ..Inputs::default() };
+        let sent = raw(r#"{"grade":8.80,"class":4.6,"force":1.0,"either":1,"other":1}"#.to_owned());
+        let again = inputs.as_texts(&sent, &schema).unwrap();
+        assert_eq!(
+            again.get(),
+            r#"{"force":1.0,"either":1,"other":1,"grade":"8.80","class":"4.6"}"#
+        );
+        let inputs = Inputs { pairs: vec!["force=1.0".to_owned()], ..Inputs::default() };
+        assert!(inputs.as_texts(&sent, &schema).is_none());
     }
 
     proptest! {

@@ -25,7 +25,7 @@ pub struct Login {
     #[arg(long)]
     pub company: Option<String>,
     /// Keep this token instead of asking for a password; `-` reads it from standard input
-    #[arg(long, value_parser = ["-"], hide_possible_values = true, conflicts_with_all = ["name", "company"])]
+    #[arg(long, conflicts_with_all = ["name", "company"])]
     pub token: Option<String>,
 }
 
@@ -49,6 +49,10 @@ impl Login {
     /// # Errors
     /// When the server can't be reached or refuses, or the token can't be kept.
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
+        // Not shown: it may be the token.
+        if self.token.as_deref().is_some_and(|word| word != "-") {
+            return Err(on_the_command_line("--token"));
+        }
         let url = Client::new(settings, console.lang)?.url;
         if !is_private(&url) {
             console.warn(&Text::new(
@@ -110,6 +114,18 @@ impl Login {
         client.post_with("/auth/logout", "{}", &session)?;
         Ok(made?.read::<Made>()?.secret)
     }
+}
+
+/// The refusal of a token that is an argument.
+pub(super) fn on_the_command_line(option: &str) -> Failure {
+    Failure::usage(
+        format!(
+            "{option}: expected `-`, and the token on standard input: everybody on this machine can read a command line"
+        ),
+        format!(
+            "{option} : attendu : `-`, et le jeton sur l’entrée standard : chacun sur cette machine peut lire une ligne de commande"
+        ),
+    )
 }
 
 impl Logout {

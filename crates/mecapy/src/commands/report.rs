@@ -54,7 +54,7 @@ fn failure(console: Console, task: &Task) {
         console.note(console.bad(console.t("the task was cancelled", "la tâche a été annulée")));
         return;
     };
-    let mut line = format!("{} ({})", shown(&error.message.0), error.kind);
+    let mut line = format!("{} ({})", shown(&error.sentence()), error.kind);
     if let Some(pointer) = &error.pointer {
         line += &format!("\n  {}", shown(pointer));
     }

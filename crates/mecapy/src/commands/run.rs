@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use super::inputs::Inputs;
 use super::{follow, report};
-use crate::client::{Client, Execute, RunCode, Task, segment, unreadable};
+use crate::cli::values;
+use crate::client::{Answer, Client, Execute, Function, RunCode, Task, segment, unreadable};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
@@ -36,13 +37,13 @@ pub struct Run {
     #[arg(long, value_name = "VERSION", requires = "code")]
     pub python: Option<String>,
     /// Longest wait in seconds, 0 only submits; else until it ends
-    #[arg(long, value_name = "SECONDS")]
-    pub wait: Option<u64>,
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub wait: Option<Duration>,
     /// Urgency from 0 to 9, 9 first; 5 unless given
-    #[arg(long, value_name = "0-9", value_parser = clap::value_parser!(u8).range(0..=9))]
+    #[arg(long, value_name = "0-9", value_parser = values::whole::<u8>(0..=9))]
     pub priority: Option<u8>,
     /// Time limit of the run in seconds; else the function's own
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = values::whole(1..=u32::MAX))]
     pub timeout: Option<u32>,
 }
 
@@ -58,15 +59,13 @@ impl Run {
             self.inputs.pairs.splice(0..0, self.function.take());
         }
         let inputs = self.inputs.read(&client, console)?;
-        let deadline = self.wait.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-        let (path, body) = self.request(&inputs)?;
-        let only_submits = self.wait == Some(0);
+        let deadline = self.wait.and_then(|wait| Instant::now().checked_add(wait));
+        let only_submits = self.wait == Some(Duration::ZERO);
         // Programs get most results with the first answer; a person is shown
         // the log from its first line.
-        let patience = if console.interactive { 0 } else { 60 };
-        let wait = self.wait.map_or(patience, |seconds| seconds.min(patience));
-        let path = if wait == 0 { path } else { format!("{path}?wait={wait}") };
-        let answer = client.post(&path, &body)?;
+        let patience = Duration::from_secs(if console.interactive { 0 } else { 60 });
+        let wait = self.wait.map_or(patience, |wait| wait.min(patience));
+        let answer = self.send(&client, &inputs, wait)?;
         let task: Task = answer.read()?;
         // Asked first: a quick run may have ended by now, and whoever submits
         // wants its id all the same.
@@ -93,6 +92,44 @@ impl Run {
 }
 
 impl Run {
+    /// Submits; where the function wants texts for what reads like numbers,
+    /// they are sent as texts.
+    fn send(&self, client: &Client, inputs: &RawValue, wait: Duration) -> Result<Answer, Failure> {
+        let post = |inputs: &RawValue| {
+            let (path, body) = self.request(inputs)?;
+            let path = match wait {
+                Duration::ZERO => path,
+                wait => format!("{path}?wait={}", wait.as_secs_f64()),
+            };
+            client.post(&path, &body)
+        };
+        let (refused, function) = match (post(inputs), &self.function) {
+            (Err(refused), Some(function)) => (refused, function),
+            (sent, _) => return sent,
+        };
+        if !refused.is("invalid_inputs") {
+            return Err(client.no_function(function, refused));
+        }
+        let schema = client
+            .get(&format!("/functions/{}", segment(function)))
+            .and_then(|answer| answer.read::<Function>())
+            .ok()
+            .and_then(|function| function.inputs_schema)
+            .unwrap_or_default();
+        let mut refused = match self.inputs.as_texts(inputs, &schema) {
+            Some(texts) => match post(&texts) {
+                Err(refused) => refused,
+                sent => return sent,
+            },
+            None => refused,
+        };
+        for hint in self.inputs.files_to_send(&schema) {
+            refused.text.en += &format!("\n  {}", hint.en);
+            refused.text.fr += &format!("\n  {}", hint.fr);
+        }
+        Err(refused)
+    }
+
     /// Where to send what.
     fn request(&self, inputs: &RawValue) -> Result<(String, String), Failure> {
         let execute = Execute { inputs, priority: self.priority, timeout: self.timeout };

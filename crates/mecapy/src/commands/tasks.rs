@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use super::{follow, report};
+use crate::cli::values;
 use crate::client::{Client, Page, Task, segment};
 use crate::console::{Console, bytes};
 use crate::exit::{Exit, Failure};
@@ -30,7 +31,7 @@ pub enum Action {
         status: Option<String>,
         /// How many at most; 20 unless given
         #[arg(long, value_name = "NUMBER", default_value_t = 20, hide_default_value = true,
-              value_parser = clap::value_parser!(u32).range(1..=100))]
+              value_parser = values::whole::<u32>(1..=100))]
         limit: u32,
     },
     /// Show one calculation whole, as JSON
@@ -70,9 +71,32 @@ impl Tasks {
     /// When the server can't be reached or refuses.
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let client = Client::new(settings, console.lang)?;
+        let action = self.action.unwrap_or(Action::List { status: None, limit: 20 });
+        let id = action.id().map(str::to_owned);
+        action.run(&client, console).map_err(|refused| match id {
+            Some(id) => client.no_task(&id, refused),
+            None => refused,
+        })
+    }
+}
+
+impl Action {
+    /// The calculation that it is about.
+    fn id(&self) -> Option<&str> {
+        match self {
+            Self::List { .. } => None,
+            Self::Show { id }
+            | Self::Logs { id }
+            | Self::Cancel { id }
+            | Self::Result { id }
+            | Self::Artifacts { id, .. } => Some(id),
+        }
+    }
+
+    fn run(self, client: &Client, console: Console) -> Result<Exit, Failure> {
         let path = |id: &str| format!("/tasks/{}", segment(id));
-        match self.action.unwrap_or(Action::List { status: None, limit: 20 }) {
-            Action::List { status, limit } => list(&client, console, status.as_deref(), limit),
+        match self {
+            Action::List { status, limit } => list(client, console, status.as_deref(), limit),
             Action::Show { id } => {
                 let answer = client.get(&path(&id))?;
                 if console.json {
@@ -82,7 +106,7 @@ impl Tasks {
                 }
                 Ok(Exit::Done)
             }
-            Action::Logs { id } => logs(&client, console, &path(&id)),
+            Action::Logs { id } => logs(client, console, &path(&id)),
             Action::Cancel { id } => {
                 let answer = client.post(&format!("{}/cancel", path(&id)), "{}")?;
                 if console.json {
@@ -93,12 +117,12 @@ impl Tasks {
                 Ok(Exit::Done)
             }
             Action::Result { id } => {
-                let ended = follow::task(&client, console, &path(&id), None)?;
+                let ended = follow::task(client, console, &path(&id), None)?;
                 let (task, body) = ended.expect("there is no deadline that could pass");
-                report::ended(&client, console, &task, &body)
+                report::ended(client, console, &task, &body)
             }
             Action::Artifacts { id, save } => {
-                artifacts(&client, console, &format!("{}/artifacts", path(&id)), save.as_deref())
+                artifacts(client, console, &format!("{}/artifacts", path(&id)), save.as_deref())
             }
         }
     }
@@ -199,17 +223,26 @@ fn store(client: &Client, folder: &Path, artifact: &Artifact) -> Result<(), Fail
         .components()
         .all(|part| matches!(part, std::path::Component::Normal(_)));
     let target = folder.join(&artifact.name);
-    let refused = |why: String| {
-        let shown = target.display();
+    let shown = target.display();
+    let refused = |en: &str, fr: &str| {
         Failure::usage(
-            format!("{shown} can't be written: {why}"),
-            format!("{shown} ne peut pas être écrit : {why}"),
+            format!("{shown} can't be written: {en}"),
+            format!("{shown} ne peut pas être écrit : {fr}"),
         )
     };
-    if !inside || target.exists() {
-        return Err(refused("a new file inside the folder was expected".to_owned()));
+    if !inside {
+        return Err(refused("it would lie outside the folder", "il serait hors du dossier"));
+    }
+    if target.exists() {
+        return Err(refused(
+            "it is there already. Remove it, or name another folder with --save",
+            "il existe déjà. Supprimez-le, ou nommez un autre dossier avec --save",
+        ));
     }
     let content = client.get(&artifact.url)?.body;
     let made = target.parent().map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| std::fs::write(&target, content)).map_err(|error| refused(error.to_string()))
+    made.and_then(|()| std::fs::write(&target, content)).map_err(|error| {
+        let why = error.to_string();
+        refused(&why, &why)
+    })
 }

@@ -13,7 +13,7 @@ use crate::{telemetry, wiring};
 /// Arguments of `mecapy test`.
 #[derive(Debug, Args)]
 pub struct Test {
-    /// Folder with mecapy.yaml and handler.py
+    /// Folder with mecapy.yaml and handler.py; the current one unless given
     #[arg(default_value = ".", hide_default_value = true)]
     pub dir: PathBuf,
 }
@@ -27,16 +27,9 @@ impl Test {
         let level = settings.log_level.unwrap_or(tracing::Level::WARN);
         telemetry::start(level, settings.environment, "mecapy");
         if !self.dir.is_dir() {
-            let shown = self.dir.display();
-            return Err(Failure::usage(
-                format!(
-                    "expected a folder with mecapy.yaml and handler.py, found {shown}; `mecapy init NAME` makes one"
-                ),
-                format!(
-                    "un dossier avec mecapy.yaml et handler.py était attendu, trouvé : {shown} ; `mecapy init NOM` en crée un"
-                ),
-            ));
+            return Err(folder::not_one(&self.dir));
         }
+        folder::check(&self.dir, "test")?;
         let files = folder::files(&self.dir)?;
         Ok(wiring::test_archive(settings, files, console)?)
     }

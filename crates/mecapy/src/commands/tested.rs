@@ -20,7 +20,7 @@ pub(crate) fn say_case(console: Console, case: &TestCase) {
     let line = format!("{mark} {name}  {}  {source}", console.faint(&time(case.duration)));
     console.say(line.trim_end());
     if let Some(error) = &case.error {
-        console.say(format!("    {} ({})", error.message.0, error.kind));
+        console.say(format!("    {} ({})", shown(&error.sentence()), error.kind));
         if let Some(traceback) = &error.traceback {
             console.say(indented(traceback));
         }
@@ -40,7 +40,11 @@ fn differs(console: Console, difference: &Difference) -> String {
     let got =
         got.as_ref().map_or_else(|| console.t("nothing", "rien").to_owned(), ToString::to_string);
     let (wanted, found) = (console.t("expected", "attendu"), console.t("got", "obtenu"));
-    let mut line = format!("{pointer}{} {wanted} {expected}, {found} {got}", console.colon());
+    let place = match pointer.as_str() {
+        "" => console.t("the result", "le résultat"),
+        pointer => pointer,
+    };
+    let mut line = format!("{place}{} {wanted} {expected}, {found} {got}", console.colon());
     if let Some(by) = difference.by() {
         line += &format!(" ({} {by})", console.t("difference", "écart"));
     }

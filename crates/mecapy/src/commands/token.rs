@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use domain::Clock as _;
 use serde::Deserialize;
 
+use crate::cli::values;
 use crate::client::{Client, Page, segment};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
@@ -31,7 +32,7 @@ pub enum Action {
               value_parser = ["read", "run", "deploy", "admin"])]
         scopes: Vec<String>,
         /// Days until it ends; never unless given
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        #[arg(long, value_name = "NUMBER", value_parser = values::whole::<u32>(1..=3650))]
         days: Option<u32>,
     },
     /// List tokens, the newest first

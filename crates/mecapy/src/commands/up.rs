@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use domain::Lang;
 
+use crate::cli::values;
 use crate::client::{Announced, announce};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
@@ -14,7 +16,7 @@ use crate::{telemetry, wiring};
 #[derive(Debug, Args)]
 pub struct Up {
     /// Port to listen on, 0 for a free one; 8000 unless given
-    #[arg(long)]
+    #[arg(long, value_parser = values::whole(0..=u16::MAX))]
     pub port: Option<u16>,
 }
 
@@ -54,6 +56,18 @@ pub fn ready(
     } else {
         // Scripts wait for this very line, so it reads the same in French.
         console.say(format!("MecaPy is ready at {}", announced.url));
+        if console.interactive {
+            let token = settings.admin_token_file();
+            let (url, token) = (&announced.url, token.display());
+            console.note(match console.lang {
+                Lang::En => format!(
+                    "  the API, to read: {url}/docs\n  the administrator's token: {token}\n  Ctrl-C ends it"
+                ),
+                Lang::Fr => format!(
+                    "  l’API, à lire : {url}/docs\n  le jeton d’administration : {token}\n  Ctrl-C l’arrête"
+                ),
+            });
+        }
     }
     Ok(announced)
 }

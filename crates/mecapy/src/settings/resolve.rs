@@ -1,7 +1,7 @@
 //! From the sources to one checked value, with what only makes sense together.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::Text;
@@ -157,9 +157,11 @@ fn database(sources: &mut Sources) -> Option<PathBuf> {
 }
 
 fn python(sources: &mut Sources, variables: &Variables) -> Python {
-    let beside_program = std::env::current_exe()
-        .ok()
-        .and_then(|program| Some(program.parent()?.parent()?.parent()?.join(".tools/bin")));
+    let program = std::env::current_exe().ok();
+    let beside_program = program.as_deref().and_then(Path::parent).map(Path::to_owned);
+    // `target/release/mecapy` of a checkout, whose tools lie beside `target`.
+    let of_checkout =
+        beside_program.as_deref().and_then(|f| Some(f.parent()?.parent()?.join(".tools/bin")));
     Python {
         executables: absolute(sources.paths("MECAPY_PYTHONS")),
         version_roots: paths::version_roots(variables),
@@ -169,7 +171,7 @@ fn python(sources: &mut Sources, variables: &Variables) -> Python {
             .flatten(),
         mirror: sources.text("MECAPY_PYTHON_MIRROR"),
         uv: sources.path("MECAPY_UV").map(paths::absolute),
-        uv_folders: [Some(PathBuf::from(".tools/bin")), beside_program]
+        uv_folders: [Some(PathBuf::from(".tools/bin")), of_checkout, beside_program]
             .into_iter()
             .flatten()
             .filter(|folder| folder.is_dir())

@@ -59,3 +59,14 @@ fn the_help_pages_in_french() {
     }
     insta::assert_snapshot!(pages);
 }
+
+#[test]
+fn help_is_a_command_too() {
+    let home = tempfile::tempdir().unwrap();
+    for page in ["", "up", "tasks list"] {
+        let words: Vec<&str> = page.split(' ').filter(|word| !word.is_empty()).collect();
+        let option = mecapy(home.path(), &[&words[..], &["--help"]].concat(), &[]);
+        let command = mecapy(home.path(), &[&["help"], &words[..]].concat(), &[]);
+        assert_eq!((command.code, command.out), (0, option.out), "{page}");
+    }
+}

@@ -2,6 +2,7 @@
 //! can't be done.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::program::mecapy;
 
@@ -67,4 +68,63 @@ fn the_token_of_a_refused_start_is_never_shown() {
     let called = mecapy(home.path(), &["up"], &variables);
     assert_eq!(called.code, 2);
     assert!(!called.err.contains("hunter2"), "{}", called.err);
+}
+
+#[test]
+fn a_token_on_the_command_line_is_refused_and_not_shown() {
+    let home = tempfile::tempdir().unwrap();
+    for (lang, said) in [
+        (
+            "en",
+            "error: --token: expected `-`, and the token on standard input: everybody on this machine can read a command line\n",
+        ),
+        (
+            "fr",
+            "erreur : --token : attendu : `-`, et le jeton sur l’entrée standard : chacun sur cette machine peut lire une ligne de commande\n",
+        ),
+    ] {
+        let called = mecapy(home.path(), &["login", "--token", "hunter2", "--lang", lang], &[]);
+        assert_eq!((called.code, called.err.as_str()), (2, said));
+    }
+}
+
+#[test]
+fn a_folder_without_a_function_says_how_to_begin() {
+    let home = tempfile::tempdir().unwrap();
+    for command in ["test", "deploy"] {
+        let called = mecapy(home.path(), &[command], &[]);
+        assert_eq!(called.code, 2);
+        assert_eq!(
+            called.err,
+            "error: expected a folder with mecapy.yaml and handler.py, found . without them; `mecapy init NAME` makes one\n"
+        );
+    }
+}
+
+#[test]
+fn another_users_data_folder_is_said_to_be_unreadable() {
+    use std::os::unix::process::CommandExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("mecapy");
+    std::fs::copy(env!("CARGO_BIN_EXE_mecapy"), &program).unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let only_its_owner = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(&data, only_its_owner).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = std::process::Command::new(&program)
+        .args(["tasks", "--data"])
+        .arg(&data)
+        .env_clear()
+        .env("HOME", folder.path())
+        .current_dir(folder.path())
+        .uid(65_534)
+        .gid(65_534)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("can't be read (Permission denied"), "{said}");
+    assert!(said.contains("log in with `mecapy login --api-url URL`"), "{said}");
 }

@@ -17,7 +17,7 @@ use crate::source::{self, Node, nearest};
 use fields::Fields;
 
 const YAML: &str = "mecapy.yaml";
-const TOML: &str = "pyproject.toml";
+pub(crate) const TOML: &str = "pyproject.toml";
 
 /// What reading a manifest gave. The tree stays for whoever finds more faults
 /// in it: schemas and test cases.

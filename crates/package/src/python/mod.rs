@@ -4,8 +4,11 @@ mod calls;
 mod check;
 mod handler;
 mod imports;
+mod packages;
 mod policy;
+mod syntax;
 
+pub(crate) use packages::{Foreign, has_none};
 pub use policy::{Policy, UnknownPolicy};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +36,8 @@ pub(crate) struct Examined {
     /// Top-level modules that are imported and not in the archive, sorted;
     /// those that only tests import are left out.
     pub(crate) imports: Vec<String>,
+    /// Imports of what only a package can bring.
+    pub(crate) foreign: Vec<Foreign>,
 }
 
 /// Reads every Python file of an archive: syntax, `calculate`, policy.
@@ -41,8 +46,10 @@ pub(crate) fn examine(files: &BTreeMap<String, Vec<u8>>, policy: Policy) -> Exam
         let thread = std::thread::Builder::new().name("static-check".into()).stack_size(STACK);
         let running = thread.spawn_scoped(scope, || examine_here(files, policy));
         let ended = running.ok().and_then(|handle| handle.join().ok());
-        ended
-            .unwrap_or_else(|| Examined { faults: vec![too_complex(HANDLER)], imports: Vec::new() })
+        ended.unwrap_or_else(|| Examined {
+            faults: vec![too_complex(HANDLER)],
+            ..Examined::default()
+        })
     })
 }
 
@@ -71,6 +78,7 @@ fn examine_here(files: &BTreeMap<String, Vec<u8>>, policy: Policy) -> Examined {
             }
             let found = check::check(&module, policy, &own);
             examined.faults.extend(found.faults);
+            examined.foreign.extend(packages::foreign(&module, policy, &own));
             if !is_test(path) {
                 imported.extend(found.imports);
             }
@@ -135,7 +143,7 @@ impl<'a> Module<'a> {
                     code::PYTHON_SYNTAX,
                     Text::new(
                         format!("not valid Python: {what}"),
-                        format!("Python non valable : {what}"),
+                        format!("Python non valable : {}", syntax::in_french(&what)),
                     ),
                 );
                 self.place(fault, error.location.start())

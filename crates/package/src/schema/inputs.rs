@@ -361,14 +361,17 @@ fn too_many_files() -> Fault {
 }
 
 fn no_quantity(why: &Text, unit: &Unit) -> Text {
+    let stop = |text: &str| if text.ends_with('?') { "" } else { "." };
     Text::new(
         format!(
-            "{}. Give a number in {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} or \"12 {unit}\"",
-            why.en
+            "{}{} Give a number in {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} or \"12 {unit}\"",
+            why.en,
+            stop(&why.en)
         ),
         format!(
-            "{}. Donnez un nombre en {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} ou \"12 {unit}\"",
-            why.fr
+            "{}{} Donnez un nombre en {unit}, {{\"value\": 12, \"unit\": \"{unit}\"}} ou \"12 {unit}\"",
+            why.fr,
+            stop(&why.fr)
         ),
     )
 }

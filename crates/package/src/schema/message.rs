@@ -2,6 +2,7 @@
 
 use domain::Text;
 use domain::json::Pointer;
+use domain::units::Quantity;
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
@@ -168,6 +169,7 @@ fn type_error(kind: &TypeKind, found: &Value) -> Text {
     };
     let (en, fr) = (join(" or ", english), join(" ou ", french));
     let shown = show(found);
+    let wants_number = names.iter().any(|name| name == "number" || name == "integer");
     let hint = match found {
         Value::String(text) if is_non_finite(text) => Text::new(
             "; this schema does not admit a number that is not finite",
@@ -180,6 +182,16 @@ fn type_error(kind: &TypeKind, found: &Value) -> Text {
             Text::new(
                 "; write a number without quotes and with a decimal point",
                 " ; écrivez un nombre sans guillemets et avec un point décimal",
+            )
+        }
+        Value::String(text) if wants_number && Quantity::parse(text).is_ok() => Text::new(
+            "; no unit is converted here: give the number alone",
+            " ; aucune unité n’est convertie ici : donnez le nombre seul",
+        ),
+        Value::Number(_) | Value::Bool(_) if names.iter().any(|name| name == "string") => {
+            Text::new(
+                format!("; put it between quotes: \"{shown}\""),
+                format!(" ; mettez-le entre guillemets : \"{shown}\""),
             )
         }
         _ => Text::same(""),

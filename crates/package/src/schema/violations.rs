@@ -6,6 +6,7 @@
 //! with short lists.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use domain::Text;
 use domain::fault::shown_key;
@@ -45,9 +46,9 @@ pub(super) fn violations(
             return if valid { Vec::new() } else { vec![(String::new(), keys_too_long())] };
         }
         let errors = compiled.validator.iter_errors(value).filter(|error| counts(error));
-        let each = errors
-            .take(most)
-            .flat_map(|error| message::each(&error, |at| compiled.spots.names_at(at)));
+        let errors = only_types(errors.take(most).collect());
+        let each =
+            errors.iter().flat_map(|error| message::each(error, |at| compiled.spots.names_at(at)));
         // The places are kept together, and their keys are the caller's.
         each.take(most).map(|(at, text)| (shown_key(at), text)).collect::<Vec<_>>()
     };
@@ -83,6 +84,23 @@ pub(super) fn violations(
             ),
         ),
     )]
+}
+
+/// The errors without those that only say again what a wrong type says: a
+/// number is none of the texts of a list either.
+fn only_types(errors: Vec<ValidationError<'_>>) -> Vec<ValidationError<'_>> {
+    let of_type = |error: &ValidationError<'_>| match error.kind() {
+        ValidationErrorKind::Type { .. } => Some(error.instance_path().as_str().to_owned()),
+        _ => None,
+    };
+    let wrong: HashSet<String> = errors.iter().filter_map(of_type).collect();
+    let says_again = |error: &ValidationError<'_>| {
+        matches!(
+            error.kind(),
+            ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. }
+        ) && wrong.contains(error.instance_path().as_str())
+    };
+    errors.into_iter().filter(|error| !says_again(error)).collect()
 }
 
 /// Whether there may be more errors than can be held at once.

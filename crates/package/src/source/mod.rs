@@ -6,7 +6,7 @@ mod suggest;
 mod toml;
 mod yaml;
 
-pub(crate) use suggest::nearest;
+pub use suggest::nearest;
 pub(crate) use toml::parse as parse_toml;
 pub(crate) use yaml::parse as parse_yaml;
 

@@ -263,12 +263,38 @@ fn place(marker: &Marker) -> Place {
 }
 
 fn syntax(marker: &Marker, what: &str) -> Fatal {
+    let (en, fr) = match FAULTS.iter().find(|(said, ..)| what.contains(said)) {
+        Some((_, en, fr)) => (format!("{what}{en}"), (*fr).to_owned()),
+        None => (what.to_owned(), format!("(en anglais) {what}")),
+    };
     fatal(
         place(marker),
-        &format!("not valid YAML 1.2: {what}"),
-        &format!("YAML 1.2 non valable : {what}"),
+        &format!("not valid YAML 1.2: {en}"),
+        &format!("YAML 1.2 non valable : {fr}"),
     )
 }
+
+/// What the parser says, with what to do about it, and in French.
+const FAULTS: &[(&str, &str, &str)] = &[
+    (
+        "mapping values are not allowed",
+        "; a text with `: ` in it stands in quotes: key: \"a: b\"",
+        "un second « : » sur cette ligne ; un texte qui contient « : » se met entre guillemets : clé: \"a: b\"",
+    ),
+    ("one document only", "", "un seul document est attendu, retirez le second `---`"),
+    ("an alias may not refer", "", "un alias ne peut pas renvoyer à une valeur qui le contient"),
+    (
+        "unknown anchor",
+        "; `*name` needs an `&name` above; a text that begins with `*` stands in quotes",
+        "ancre inconnue ; `*nom` demande un `&nom` plus haut ; un texte qui commence par `*` se met entre guillemets",
+    ),
+    ("tab", "; indent with spaces", "une tabulation ; indentez par des espaces"),
+    (
+        "did not find expected",
+        "; check the indentation and the brackets above",
+        "la structure s’arrête ici ; vérifiez l’indentation et les crochets au-dessus",
+    ),
+];
 
 fn fatal(at: Place, en: &str, fr: &str) -> Fatal {
     Box::new(Fault::error(code::MANIFEST_SYNTAX, Text::new(en, fr)).at(at.line, at.column))

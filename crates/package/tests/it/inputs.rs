@@ -271,3 +271,29 @@ fn a_million_wrong_items_are_told_in_few_words_and_little_time() {
     assert_eq!(codes(&found)[0], "input_too_large");
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+#[test]
+fn one_mistake_is_one_fault_with_what_to_do() {
+    let schema = json!({"properties": {
+        "grade": {"type": "string", "enum": ["8.8", "10.9"]},
+        "force": {"type": "number"},
+        "load": {"type": "number", "unit": "kN"},
+    }});
+    let schemas = Schemas::compile(&schema, None).unwrap();
+    let inputs = br#"{"grade": 8.8, "force": "50 kN", "load": "50 KN"}"#;
+    let mut found = schemas.check_inputs(inputs).unwrap_err();
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    let give = "Give a number in kN, {\"value\": 12, \"unit\": \"kN\"} or \"12 kN\"";
+    assert_eq!(
+        lines(&found),
+        [
+            "/force: expected a number, found \"50 kN\"; no unit is converted here: give the number alone".to_owned(),
+            "/grade: expected a text, found 8.8; put it between quotes: \"8.8\"".to_owned(),
+            format!("/load: unknown unit `KN`: did you mean `kN`? {give}"),
+        ]
+    );
+    let french = lignes(&found);
+    assert!(french[0].ends_with("aucune unité n’est convertie ici : donnez le nombre seul"));
+    assert!(french[1].ends_with("mettez-le entre guillemets : \"8.8\""));
+    assert!(french[2].contains("vouliez-vous dire `kN` ? Donnez un nombre en kN"));
+}

@@ -373,3 +373,20 @@ fn a_carriage_return_alone_ends_a_line() {
     let found = read_dir(files, &Limits::default(), Policy::DenyList).unwrap_err().faults;
     assert_eq!((found[0].line, found[0].column), (Some(3), Some(7)));
 }
+
+#[test]
+fn a_colon_within_a_text_asks_for_quotes() {
+    let yaml = "version: \"1.0\"\nmetadata:\n  name: bolt\n  description: EC3: shear\n";
+    let found = faults(&[("mecapy.yaml", yaml)]);
+    let english = lines(&found);
+    assert!(english[0].starts_with("mecapy.yaml:4:"), "{english:?}");
+    assert!(
+        english[0].ends_with("a text with `: ` in it stands in quotes: key: \"a: b\""),
+        "{english:?}"
+    );
+    let french = lignes(&found);
+    assert!(
+        french[0].ends_with("un texte qui contient « : » se met entre guillemets : clé: \"a: b\""),
+        "{french:?}"
+    );
+}

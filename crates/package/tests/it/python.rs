@@ -1,9 +1,10 @@
 //! `calculate` and the operator's policy.
 
 use domain::limits::Limits;
+use domain::{Fault, Severity};
 use package::{Policy, read_dir};
 
-use crate::support::{HANDLER, codes, faults, folder, lignes, lines, read_files};
+use crate::support::{HANDLER, MANIFEST, codes, faults, folder, lignes, lines, read_files};
 
 fn handler_fault(code: &str) -> String {
     let found = faults(&[("handler.py", code)]);
@@ -66,11 +67,18 @@ fn syntax_errors_of_every_file_are_reported_with_their_place() {
     assert_eq!((found[0].file.as_deref(), found[0].line), (Some("ec3/bolts.py"), Some(2)));
     assert_eq!((found[1].file.as_deref(), found[1].line), (Some("handler.py"), Some(1)));
     assert!(lines(&found)[1].starts_with("handler.py:1:22: not valid Python: Expected"));
+    assert_eq!(
+        lignes(&found),
+        [
+            "ec3/bolts.py:2:1: Python non valable : le fichier se termine trop tôt",
+            "handler.py:1:22: Python non valable : attendu : `:` ; trouvé : une fin de ligne",
+        ]
+    );
 }
 
 fn blocked(code: &str) -> Vec<String> {
     let handler = format!("{code}\n{HANDLER}");
-    let files = folder(&[("handler.py", &handler)]);
+    let files = folder(&[("handler.py", &handler), ("mecapy.yaml", &scientific())]);
     match read_dir(files, &Limits::default(), Policy::DenyList) {
         Ok(package) => package.warnings.into_iter().map(|fault| fault.code).collect(),
         Err(refused) => refused.faults.into_iter().map(|fault| fault.code).collect(),
@@ -241,7 +249,7 @@ fn fixed_paths_outside_the_runs_folders_are_not_written() {
 fn a_finding_says_what_to_use_instead() {
     let found = faults(&[(
         "handler.py",
-        "import numpy as np\n\n\ndef calculate(inputs):\n    return {'y': eval(inputs['f'])}\n",
+        "import math\n\n\ndef calculate(inputs):\n    return {'y': eval(inputs['f'])}\n",
     )]);
     assert_eq!(
         lines(&found),
@@ -270,6 +278,7 @@ fn the_allow_list_admits_known_packages_only() {
             "import numpy, mystery, own\nfrom . import own\ndef calculate(i): return i\n",
         ),
         ("own.py", ""),
+        ("mecapy.yaml", &scientific()),
     ]);
     let found = read_dir(files.clone(), &Limits::default(), Policy::AllowList).unwrap_err().faults;
     assert_eq!(codes(&found), ["python_blocked_import"]);
@@ -287,6 +296,66 @@ fn switched_off_it_checks_form_and_syntax_only() {
     assert!(off("def run(i): return i\n").is_err());
 }
 
+/// The smallest manifest on an image with packages.
+fn scientific() -> String {
+    MANIFEST.replace("io:", "runtime: {base_image: python-scientific}\nio:")
+}
+
+#[test]
+fn without_packages_an_import_that_nothing_brings_is_refused_at_its_line() {
+    const HANDLER: &str = "\
+import math, numpy.linalg
+from rainflow import count_cycles
+from CoolProp import CoolProp as cp
+import own, _bisect
+try:
+    import scipy
+except ImportError:
+    scipy = None
+
+def calculate(i):
+    import pandas
+    return i
+";
+    let files = [
+        ("handler.py", HANDLER),
+        ("own.py", "import sympy\n"),
+        ("test_a.py", "import hypothesis\n"),
+    ];
+    let found = faults(&files);
+    let there = "is not there: `python-base` has the standard library alone;";
+    assert_eq!(
+        lines(&found),
+        [
+            format!(
+                "handler.py:1:14 numpy: the module `numpy` {there} name an image that has it: `runtime: {{base_image: python-scientific}}`"
+            ),
+            format!(
+                "handler.py:2:22 rainflow: the module `rainflow` {there} list the package that has it under `dependencies.packages`"
+            ),
+            format!(
+                "handler.py:3:22 CoolProp: the module `CoolProp` {there} name an image that has it: `runtime: {{base_image: python-cfd}}`"
+            ),
+            format!(
+                "handler.py:11:12 pandas: the module `pandas` {there} name an image that has it: `runtime: {{base_image: python-scientific}}`"
+            ),
+            format!(
+                "own.py:1:8 sympy: the module `sympy` {there} name an image that has it: `runtime: {{base_image: python-scientific}}`"
+            ),
+        ]
+    );
+    let is_error = |fault: &Fault| fault.severity == Severity::Error;
+    assert_eq!(found.iter().map(is_error).collect::<Vec<_>>(), [true, true, true, false, false]);
+    assert!(lignes(&found)[0].ends_with("`python-base` n’a que la bibliothèque standard ; nommez une image qui l’a : `runtime: {base_image: python-scientific}`"));
+    // What packages bring along is not known before they are locked.
+    let with = MANIFEST.replace("io:", "dependencies: {packages: [rainflow]}\nio:");
+    for manifest in [with, scientific()] {
+        let mut files = files.to_vec();
+        files.push(("mecapy.yaml", &manifest));
+        assert!(read_files(&files).is_ok(), "{manifest}");
+    }
+}
+
 #[test]
 fn imports_are_collected_for_loading_ahead() {
     let package = read_files(&[
@@ -298,6 +367,7 @@ fn imports_are_collected_for_loading_ahead() {
         ("own.py", "import numpy\n"),
         ("tests/test_a.py", "import pytest\n"),
         ("test_b.py", "import hypothesis\n"),
+        ("mecapy.yaml", &scientific()),
     ]);
     assert_eq!(
         package.unwrap().imports,

@@ -141,7 +141,7 @@ fn non_finite_numbers_count_as_numbers_and_warn_by_themselves() {
     let found = warnings(&schema, r#"{"a": "NaN", "b": "Infinity"}"#, &["/a", "/b"]);
     assert_eq!(found.len(), 2);
     assert!(found[0].starts_with("/a: 2 numbers of the result are NaN or infinite, at `/a`, `/b`"));
-    assert_eq!(found[1], "/b: expected a text, found 0");
+    assert_eq!(found[1], "/b: expected a text, found 0; put it between quotes: \"0\"");
 }
 
 #[test]

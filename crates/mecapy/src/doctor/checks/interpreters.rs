@@ -1,5 +1,7 @@
 //! The Pythons that functions can ask for.
 
+use std::collections::HashSet;
+
 use domain::Text;
 use domain::manifest::PythonVersion;
 
@@ -48,19 +50,20 @@ pub(in crate::doctor) fn check(pythons: &Pythons, means: &Means) -> Finding {
 
 fn found(pythons: &Pythons) -> Text {
     let default = pythons.default.and_then(|at| pythons.found.get(at));
-    match (pythons.found.len(), default) {
+    let minors: HashSet<PythonVersion> = pythons.found.iter().map(|python| python.minor).collect();
+    match (minors.len(), default) {
         (0, _) => Text::new("no Python from 3.9 to 3.13", "aucun Python de 3.9 à 3.13"),
         (1, Some(python)) => Text::new(
-            format!("1 found, {}", python.version),
-            format!("1 trouvé, {}", python.version),
+            format!("1 version found, {}", python.version),
+            format!("1 version trouvée, {}", python.version),
         ),
         (count, Some(python)) => Text::new(
-            format!("{count} found, {} by default", python.version),
-            format!("{count} trouvés, {} par défaut", python.version),
+            format!("{count} versions found, {} by default", python.version),
+            format!("{count} versions trouvées, {} par défaut", python.version),
         ),
         (count, None) => Text::new(
-            format!("{count} found, none by default"),
-            format!("{count} trouvés, aucun par défaut"),
+            format!("{count} versions found, none by default"),
+            format!("{count} versions trouvées, aucune par défaut"),
         ),
     }
 }
@@ -77,7 +80,11 @@ fn details(pythons: &Pythons) -> Vec<Text> {
     let mut lines: Vec<Text> = there
         .into_iter()
         .filter_map(first)
-        .map(|at| line(&pythons.found[at], pythons.default == Some(at)))
+        .map(|at| {
+            let used = &pythons.found[at];
+            let same = pythons.found.iter().skip(at + 1).filter(|one| one.minor == used.minor);
+            line(used, pythons.default == Some(at), &same.collect::<Vec<_>>())
+        })
         .collect();
     if !absent.is_empty() {
         let list = absent.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -92,11 +99,22 @@ fn details(pythons: &Pythons) -> Vec<Text> {
     lines
 }
 
-fn line(python: &Python, default: bool) -> Text {
+/// The interpreter that is used of a version, and those that are not.
+fn line(python: &Python, default: bool, unused: &[&Python]) -> Text {
     let Python { minor, version, executable } = python;
     let shown = executable.display();
     let (en, fr) = if default { (" (default)", " (par défaut)") } else { ("", "") };
-    Text::new(format!("{minor}: {version} {shown}{en}"), format!("{minor} : {version} {shown}{fr}"))
+    let mut line = Text::new(
+        format!("{minor}: {version} {shown}{en}"),
+        format!("{minor} : {version} {shown}{fr}"),
+    );
+    if !unused.is_empty() {
+        let one = |python: &&Python| format!("{} {}", python.version, python.executable.display());
+        let list = unused.iter().map(one).collect::<Vec<_>>().join(", ");
+        line.en += &format!("; not used: {list}");
+        line.fr += &format!(" ; inutilisés : {list}");
+    }
+    line
 }
 
 fn none(pythons: &Pythons, means: &Means) -> Problem {
@@ -135,7 +153,7 @@ mod tests {
     fn every_version_has_a_line_with_a_path_or_with_how_to_get_one() {
         let finding = check(&systems::two_pythons(), &Means::default());
         assert_eq!(finding.status(), Status::Ok);
-        assert_eq!(finding.found.en, "2 found, 3.11.2 by default");
+        assert_eq!(finding.found.en, "2 versions found, 3.11.2 by default");
         let lines: Vec<&str> = finding.details.iter().map(|line| line.en.as_str()).collect();
         assert_eq!(
             lines,
@@ -146,6 +164,21 @@ mod tests {
                  uv python install 3.9 3.12 3.13 --no-bin --install-dir /srv/mecapy/pythons",
             ]
         );
+    }
+
+    #[test]
+    fn a_second_interpreter_of_a_version_is_named_as_unused() {
+        let mut pythons = systems::two_pythons();
+        let mut other = pythons.found[pythons.default.unwrap()].clone();
+        (other.version, other.executable) = ("3.11.7".into(), "/opt/python3.11".into());
+        pythons.found.push(other);
+        let finding = check(&pythons, &Means::default());
+        assert_eq!(finding.found.fr, "2 versions trouvées, 3.11.2 par défaut");
+        assert_eq!(
+            finding.details[1].en,
+            "3.11: 3.11.2 /usr/bin/python3.11 (default); not used: 3.11.7 /opt/python3.11"
+        );
+        assert!(finding.details[1].fr.ends_with("; inutilisés : 3.11.7 /opt/python3.11"));
     }
 
     #[test]

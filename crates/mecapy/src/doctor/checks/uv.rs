@@ -36,7 +36,7 @@ pub(in crate::doctor) fn check(uv: &Uv) -> Finding {
         Err(NoUv::Bad(_)) => Text::new("can't be used", "inutilisable"),
         _ => Text::new("not found", "introuvable"),
     };
-    let install = "curl -LsSf https://astral.sh/uv/install.sh | sh".to_owned();
+    let install = environment::GET_UV.to_owned();
     Finding::new(Check::Uv, found, vec![Problem::error(missing, remedy).run([install])])
 }
 

@@ -40,6 +40,13 @@ fn another_content_under_a_deployed_number_is_refused() {
     let faults = refused.json()["faults"].clone();
     assert_eq!(faults[0]["code"], "version_taken", "{faults:#}");
     assert_eq!(faults[0]["key"], "versioning.version");
+    assert!(faults[0]["line"].is_u64(), "{faults:#}");
+    let message = faults[0]["message"].as_str().unwrap();
+    assert!(message.ends_with("write 1.0.1, or leave the key out and the number is counted up"));
+    let id = refused.json()["deployment_id"].as_str().unwrap().to_owned();
+    let deployment = running.client.get(&format!("/deployments/{id}")).expect(200).json();
+    let stages = deployment["stages"].as_array().unwrap();
+    assert_eq!((stages.len(), &stages[0]["name"]), (1, &json!("archive")), "{deployment:#}");
 }
 
 #[test]

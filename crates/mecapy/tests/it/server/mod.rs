@@ -21,6 +21,7 @@ mod streams;
 mod telemetry;
 mod terminal;
 mod tested;
+mod typed;
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
 //! The command line on a terminal of its own, which `script` makes.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use test_support::archive::Archive;
@@ -88,6 +89,43 @@ def calculate(inputs):
 }
 
 #[test]
+fn a_server_on_a_terminal_says_where_it_is_and_leaves_that_in_sight() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let uv = test_support::tools::uv().display().to_string();
+    let program = env!("CARGO_BIN_EXE_mecapy");
+    let line = format!("'{program}' up --port 0");
+    let mut up = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("SHELL", "/bin/sh"), ("MECAPY_UV", &uv)])
+        .envs([("MECAPY_DATA", data.as_str()), ("NO_COLOR", "1")])
+        .env("HOME", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut seen: Vec<String> = Vec::new();
+    while seen.last().is_none_or(|line| !line.contains("Ctrl-C ends it")) {
+        seen.push(lines.next().unwrap_or_else(|| panic!("it ended: {seen:?}")));
+    }
+    let called = mecapy(folder.path(), &["tasks"], &[("MECAPY_DATA", &data)]);
+    assert_eq!(called.code, 0, "{called:?}");
+    let mut terminal = up.stdin.take().unwrap();
+    terminal.write_all(b"\x03").unwrap();
+    terminal.flush().unwrap();
+    seen.extend(lines);
+    // The shell between them gets the key, too, so the code is its own.
+    up.wait().unwrap();
+    let seen = seen.join("\n");
+    let url = seen.split("MecaPy is ready at ").nth(1).unwrap().lines().next().unwrap().trim();
+    assert!(seen.contains(&format!("  the API, to read: {url}/docs")), "{seen}");
+    assert!(seen.contains(&format!("  the administrator's token: {data}/admin.token")), "{seen}");
+    assert!(!seen.contains("INFO"), "requests push the address out of sight: {seen}");
+}
+
+#[test]
 fn a_narrow_terminal_keeps_ids_whole() {
     let running = server();
     let words = "a description that is somewhat longer than a narrow terminal is wide";
@@ -101,6 +139,42 @@ fn a_narrow_terminal_keeps_ids_whole() {
     assert!(lines.iter().all(|line| line.chars().count() <= 40), "{lines:?}");
     let wide = on_terminal(folder.path(), 200, "functions", &variables);
     assert!(wide.out.contains(words), "{wide:?}");
+}
+
+#[test]
+fn a_deletion_is_asked_for_on_a_terminal_and_only_there() {
+    let running = server();
+    let folder = tempfile::tempdir().unwrap();
+    let data = running.data().to_str().unwrap().to_owned();
+    let variables = [("MECAPY_DATA", data.as_str())];
+    deploy(&running.client, &super::echo());
+    let typed = |answer: &str, lang: &str| {
+        let program = env!("CARGO_BIN_EXE_mecapy");
+        let line = format!("'{program}' functions delete echo --lang {lang}");
+        let mut asked = Command::new("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("SHELL", "/bin/sh"), ("MECAPY_DATA", &data)])
+            .env("HOME", folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        asked.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        let output = asked.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = typed("n\n", "en");
+    assert!(said.contains("Delete echo with its 1 version(s)? y or n"), "{said}");
+    assert!(code == 2 && said.contains("nothing was deleted"), "{said}");
+    let (code, said) = typed("o\n", "fr");
+    assert!(said.contains("Supprimer echo avec ses 1 version(s) ? o ou n"), "{said}");
+    assert!(code == 0 && said.contains("echo supprimée"), "{said}");
+    deploy(&running.client, &super::echo());
+    let called = mecapy(folder.path(), &["functions", "delete", "echo"], &variables);
+    assert_eq!(called.code, 0, "{called:?}");
+    deploy(&running.client, &super::echo());
+    assert_eq!(on_terminal(folder.path(), 100, "functions delete echo --yes", &variables).code, 0);
 }
 
 #[test]
