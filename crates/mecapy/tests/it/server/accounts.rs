@@ -54,7 +54,8 @@ fn somebody_is_invited_logs_in_works_and_logs_out() {
     let eva = |arguments: &[&str], typed: &str| call(evas.path(), &running, arguments, typed);
     let (code, _, err) = eva(&["tasks"], "");
     assert_eq!(code, 4, "{err}");
-    assert!(err.contains("Log in with `mecapy login`"), "{err}");
+    let remedy = format!("Log in to {} with `mecapy login`", running.server.url());
+    assert!(err.contains(&remedy), "{err}");
     let (code, _, err) = eva(&["login", "--name", "eva"], "wrong horse battery\n");
     assert_eq!(code, 4, "{err}");
     assert!(err.contains("no user with this name and this password"), "{err}");
@@ -89,7 +90,8 @@ fn somebody_is_invited_logs_in_works_and_logs_out() {
     let _ = running.client.with_token(Some(&token)).get("/tasks").expect(401);
     let (code, _, err) = eva(&["logout"], "");
     assert_eq!(code, 2);
-    assert!(err.contains("Log in with `mecapy login`"), "{err}");
+    let remedy = format!("Log in to {} with `mecapy login`", running.server.url());
+    assert!(err.contains(&remedy), "{err}");
 
     assert!(admin(&["user"], "").contains("eva"));
     assert_eq!(admin(&["user", "role", "eva", "company_admin"], ""), "eva company_admin\n");
