@@ -3,10 +3,11 @@
 //! Traits stand apart from their SQL: a company's data is reached through
 //! traits whose every method takes the [`CompanyId`] first, so that no query
 //! can forget it; what sees all companies (the reaper, the queue's rebuild)
-//! stands apart in [`Operator`]. SQLite implements them with one writer that
-//! commits in groups ([`sqlite`]); the migrations of both dialects are written
-//! together under `migrations/`, and one contract suite runs against every
-//! implementation.
+//! stands apart in [`Operator`]. The SQL is written once ([`sql`]) and runs on
+//! both databases: on SQLite with one writer that commits in groups
+//! ([`sqlite`]), on PostgreSQL with a pool ([`postgres`]). The migrations of
+//! both dialects are written together under `migrations/`, and one contract
+//! suite runs against both.
 
 pub mod accounts;
 pub mod audit;
@@ -21,6 +22,8 @@ pub mod logins;
 pub mod migrate;
 pub mod operator;
 pub mod page;
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 pub mod tasks;
 pub mod url;

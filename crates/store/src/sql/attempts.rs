@@ -1,4 +1,4 @@
-//! Attempts and their leases in SQLite: begun, renewed, ended, lost.
+//! Attempts and their leases: begun, renewed, ended, lost.
 //!
 //! One thing holds throughout: a task is `running` exactly while the row of
 //! its current attempt has no `ended_at`, and whoever sets that wins the task.
@@ -177,14 +177,18 @@ pub(super) fn lease(cells: &mut Cells<'_>) -> Result<Lease, Failure> {
 }
 
 fn is_held(db: &Db<'_>, lease: &Lease) -> Result<bool, Failure> {
-    let held = db.one(
-        "SELECT 1 FROM attempts
+    Ok(deadline(db, lease)?.is_some())
+}
+
+/// When the lease of an attempt ends; nothing where the attempt has ended.
+pub(super) fn deadline(db: &Db<'_>, lease: &Lease) -> Result<Option<Timestamp>, Failure> {
+    db.one(
+        "SELECT lease_until FROM attempts
          WHERE company_id = ? AND kind = 'task' AND resource_id = ? AND number = ? AND token = ?
          AND ended_at IS NULL",
         bind![lease.company, lease.task, lease.attempt, lease.token],
-        only::<i64>,
-    )?;
-    Ok(held.is_some())
+        only,
+    )
 }
 
 fn end_attempt(
