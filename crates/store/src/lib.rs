@@ -46,18 +46,30 @@ pub use operator::Operator;
 pub use page::{Cursor, Page};
 pub use tasks::Tasks;
 
-/// Opens the database that `url` names (see [`url::parse`]). It keeps its own
-/// time by `clock`, with which leases compare.
+/// How either database is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// A SQLite file.
+    pub sqlite: sqlite::Options,
+    /// A database of a PostgreSQL server.
+    pub postgres: postgres::Options,
+}
+
+/// Opens the database at `location` (see [`url::parse`]). SQLite keeps its time
+/// by `clock`; PostgreSQL puts that right by its own ([`Operator::clock`]).
 pub async fn open(
-    url: &str,
+    location: &url::Location,
     clock: Arc<dyn Clock>,
-    options: sqlite::Options,
+    options: Options,
 ) -> Result<Handle, Error> {
-    match url::parse(url)? {
+    match location.clone() {
         url::Location::Sqlite(path) => {
-            let open = move || sqlite::open(&path, clock, options);
+            let open = move || sqlite::open(&path, clock, options.sqlite);
             // Migrations may take as long as they take.
             tokio::task::spawn_blocking(open).await.unwrap_or(Err(Error::Closed))
+        }
+        url::Location::Postgres(url) => {
+            postgres::open(url.reveal(), clock, options.postgres).await
         }
     }
 }

@@ -31,10 +31,11 @@ macro_rules! migrations {
 }
 
 /// SQLite's migrations, oldest first.
-pub const SQLITE: &[Migration] = migrations!("sqlite": "0001_initial", "0002_accounts", "0003_git");
+pub const SQLITE: &[Migration] =
+    migrations!("sqlite": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql");
 /// PostgreSQL's migrations, oldest first.
 pub const POSTGRES: &[Migration] =
-    migrations!("postgres": "0001_initial", "0002_accounts", "0003_git");
+    migrations!("postgres": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql");
 
 /// Where a schema is to end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! PostgreSQL: threads with a connection each, for writes and for reads.
 
+mod clock;
 mod hands;
+mod link;
 mod migrate;
 mod session;
 
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Clock;
+use sqlx_core::connection::{ConnectOptions as _, Connection as _};
 use sqlx_postgres::PgConnectOptions;
 
 pub use migrate::{migrate, status};
@@ -16,7 +19,9 @@ pub(crate) use session::Session;
 
 use crate::sql::{Database, Db, Failure, Of};
 use crate::{Error, Handle};
+use clock::ServerClock;
 use hands::{Hands, Plan};
+use link::Route;
 
 /// How a PostgreSQL database is opened.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +37,8 @@ pub struct Options {
     pub patience: Duration,
     /// How old a connection gets before it is made anew (`DB_POOL_RECYCLE`).
     pub age: Duration,
+    /// By which clock leases compare.
+    pub time: Time,
     /// Writes or reads that may wait for a connection; who comes later waits
     /// to be let in.
     pub waiting: usize,
@@ -45,16 +52,26 @@ impl Default for Options {
             overflow: 10,
             patience: Duration::from_secs(30),
             age: Duration::from_mins(30),
+            time: Time::Server,
             waiting: 4096,
         }
     }
 }
 
+/// Whose clock is the database's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// The server's, the same for every machine.
+    Server,
+    /// The given one: for whoever moves it by hand.
+    Given,
+}
+
 /// Connections that write: enough that one company's wait is not another's.
 const WRITERS: usize = 2;
 
-/// Opens the database that `url` names. The clock is the database's clock:
-/// leases compare with it.
+/// Opens the database that `url` names. Leases compare with the server's clock,
+/// by which the given one is put right.
 pub async fn open(url: &str, clock: Arc<dyn Clock>, options: Options) -> Result<Handle, Error> {
     let to = connect_options(url)?;
     if options.migrate {
@@ -62,25 +79,41 @@ pub async fn open(url: &str, clock: Arc<dyn Clock>, options: Options) -> Result<
     } else {
         migrate::check(&to).await?;
     }
-    let most = options.connections + options.overflow;
+    let mut server = None;
+    let clock: Arc<dyn Clock> = match options.time {
+        Time::Given => clock,
+        Time::Server => {
+            let over = Arc::new(ServerClock::over(clock));
+            measure(&to, &over).await.map_err(|error| Error::Backend {
+                action: "read the database's clock",
+                reason: reason(&error),
+            })?;
+            Arc::clone(server.insert(over)) as Arc<dyn Clock>
+        }
+    };
+    let Options { connections, overflow, patience, age, waiting, .. } = options;
+    let route = Arc::new(Route { to, patience, age, clock: server });
+    let most = connections + overflow;
     let writers = WRITERS.min(most.saturating_sub(1)).max(1);
     let hands = |kept, most| {
-        let Options { patience, age, waiting, .. } = options;
-        Hands::new(Plan { to: to.clone(), kept, most, patience, age, waiting }, Arc::clone(&clock))
+        let plan = Plan { route: Arc::clone(&route), kept, most, waiting };
+        Hands::new(plan, Arc::clone(&clock))
     };
-    Ok(Arc::new(Postgres {
-        writers: hands(writers, writers),
-        readers: hands(
-            options.connections.saturating_sub(writers),
-            most.saturating_sub(writers).max(1),
-        ),
-    }))
+    let readers = hands(connections.saturating_sub(writers), most.saturating_sub(writers).max(1));
+    Ok(Arc::new(Postgres { writers: hands(writers, writers), readers, clock }))
+}
+
+async fn measure(to: &PgConnectOptions, clock: &ServerClock) -> Result<(), sqlx_core::Error> {
+    let mut connection = link::connect(to).await?;
+    link::set_clock(clock, &mut connection).await?;
+    connection.close().await
 }
 
 /// One PostgreSQL database.
 struct Postgres {
     writers: Hands,
     readers: Hands,
+    clock: Arc<dyn Clock>,
 }
 
 impl Database for Postgres {
@@ -109,6 +142,10 @@ impl Database for Postgres {
         self.readers.scan(action, read).await
     }
 
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     fn takes_writes(&self) -> bool {
         self.writers.is_open()
     }
@@ -119,13 +156,13 @@ impl Database for Postgres {
     }
 }
 
-fn connect_options(url: &str) -> Result<PgConnectOptions, Error> {
+pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, Error> {
     // Not the parser's own words: they may quote the password.
     let options = PgConnectOptions::from_str(url).map_err(|_| Error::Url {
         found: "a URL of PostgreSQL that can't be read",
         expected: "`postgresql://user:password@host:5432/database?sslmode=verify-full`",
     })?;
-    Ok(options.application_name("mecapy").statement_cache_capacity(256))
+    Ok(options.application_name("mecapy").statement_cache_capacity(256).disable_statement_logging())
 }
 
 /// What PostgreSQL said, in one line.

@@ -58,13 +58,14 @@ pub fn open(path: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Hand
     }
     let readers = Readers::open(path, Arc::clone(&clock), options)?;
     let writer = Writer::start(path, connection, Arc::clone(&clock), options)?;
-    Ok(Arc::new(Sqlite { writer, readers }))
+    Ok(Arc::new(Sqlite { writer, readers, clock }))
 }
 
 /// One SQLite file.
 pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
+    clock: Arc<dyn Clock>,
 }
 
 impl Database for Sqlite {
@@ -91,6 +92,10 @@ impl Database for Sqlite {
         read: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
         self.readers.scan(action, read).await
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     fn takes_writes(&self) -> bool {

@@ -6,45 +6,34 @@
 //! Everything else has a transaction to itself.
 //!
 //! Transactions of several processes meet at rows. So that no two ever wait
-//! for each other, each takes the turns of its companies first, in the order
-//! of their ids: advisory locks that end with the transaction.
+//! for each other, each takes the turns of its companies first, in one
+//! order everywhere: advisory locks that end with the transaction.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use domain::{Clock, CompanyId};
-use sqlx_core::connection::{ConnectOptions as _, Connection as _};
-use sqlx_core::raw_sql::raw_sql;
-use sqlx_core::sql_str::AssertSqlSafe;
-use sqlx_postgres::{PgConnectOptions, PgConnection};
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::link::{Link, Route};
 use super::reason;
-use super::session::Session;
+use super::session::{Lost, Session};
 use crate::Error;
 use crate::sql::rows::Connection as Either;
 use crate::sql::{Db, Failure, Job, Of, Write};
 
 /// The most writes in one commit: a bound on how long the first of them waits.
 const GROUP: usize = 64;
-/// Between two attempts to reach a server that is away.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// How many hands there are, and for how long.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// Where they connect.
-    pub(super) to: PgConnectOptions,
+    pub(super) route: Arc<Route>,
     /// How many stay.
     pub(super) kept: usize,
     /// How many there may be while they are needed.
     pub(super) most: usize,
-    /// How long work waits for a server that is away.
-    pub(super) patience: Duration,
-    /// How old a connection gets.
-    pub(super) age: Duration,
     /// How many may wait for a hand; who comes later waits to be let in.
     pub(super) waiting: usize,
 }
@@ -66,9 +55,11 @@ struct Shared {
     plan: Plan,
     clock: Arc<dyn Clock>,
     messages: Mutex<Messages>,
-    /// Hands that there are, and those of them that wait for work.
+    /// Hands that work, and those of them that wait for work.
     all: AtomicUsize,
     idle: AtomicUsize,
+    /// Those whose connection has not ended.
+    open: AtomicUsize,
     ended: tokio::sync::Notify,
 }
 
@@ -87,6 +78,7 @@ impl Hands {
             messages: Mutex::new(Messages { inbox, aside: None }),
             all: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
             ended: tokio::sync::Notify::new(),
         };
         Self { inbox: Mutex::new(Some(sender)), shared: Arc::new(shared) }
@@ -140,7 +132,7 @@ impl Hands {
         self.inbox().take();
         loop {
             let ended = self.shared.ended.notified();
-            if self.shared.all.load(Ordering::SeqCst) == 0 {
+            if self.shared.open.load(Ordering::SeqCst) == 0 {
                 return;
             }
             ended.await;
@@ -162,26 +154,34 @@ impl Shared {
         if self.all.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_err() {
             return Ok(());
         }
+        self.open.fetch_add(1, Ordering::SeqCst);
         let begin = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let hand = Hand { shared: Arc::clone(self), runtime, connection: None };
+            let link = Link::new(Arc::clone(&self.plan.route))?;
+            let hand = Hand { shared: Arc::clone(self), link };
             std::thread::Builder::new().name("store".to_owned()).spawn(move || hand.work())
         };
-        begin().map(drop).inspect_err(|_| self.gone())
+        begin().map(drop).inspect_err(|_| {
+            self.all.fetch_sub(1, Ordering::SeqCst);
+            self.ended();
+        })
     }
 
-    fn gone(&self) {
-        self.all.fetch_sub(1, Ordering::SeqCst);
+    fn ended(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
         self.ended.notify_waiters();
     }
 
     /// The next thing to do: tasks' writes together, all else alone. Nothing
-    /// once there are no more, or none came for a while that a hand too many
-    /// would wait for.
-    fn next(&self) -> Vec<Message> {
+    /// where nothing waits and there are more hands than are kept, or there
+    /// will be nothing more.
+    fn next(self: &Arc<Self>) -> Vec<Message> {
         self.idle.fetch_add(1, Ordering::SeqCst);
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = messages.aside.take().or_else(|| messages.inbox.blocking_recv());
+        let first = match messages.aside.take().or_else(|| messages.inbox.try_recv().ok()) {
+            Some(first) => Some(first),
+            None if self.all.load(Ordering::SeqCst) > self.plan.kept => None,
+            None => messages.inbox.blocking_recv(),
+        };
         self.idle.fetch_sub(1, Ordering::SeqCst);
         let mut group: Vec<_> = first.into_iter().collect();
         while let Some(Message::Write(Of::Tasks(_), _)) = group.last()
@@ -196,6 +196,15 @@ impl Shared {
                 Err(_) => break,
             }
         }
+        let waits = messages.aside.is_some() || !messages.inbox.is_empty();
+        if group.is_empty() {
+            // Whoever comes from here on finds one hand less, and may make one.
+            self.all.fetch_sub(1, Ordering::SeqCst);
+        }
+        drop(messages);
+        if waits && let Err(error) = self.want() {
+            tracing::warn!(%error, "A further thread for the database could not be started.");
+        }
         group
     }
 }
@@ -203,8 +212,7 @@ impl Shared {
 /// One thread with a connection.
 struct Hand {
     shared: Arc<Shared>,
-    runtime: Runtime,
-    connection: Option<(PgConnection, Instant)>,
+    link: Link,
 }
 
 impl Hand {
@@ -212,142 +220,93 @@ impl Hand {
         loop {
             let group = self.shared.next();
             if group.is_empty() {
-                break;
+                self.link.end();
+                return self.shared.ended();
             }
             self.take(group);
         }
-        if let Some((connection, _)) = self.connection.take() {
-            // The server ends what isn't said goodbye to as well.
-            let _ = self.runtime.block_on(connection.close());
-        }
-        self.shared.gone();
     }
 
-    fn take(&mut self, mut group: Vec<Message>) {
-        let lost = self.attempt(&mut group).err().map(|failure| match failure {
-            Failure::Postgres(error) => {
-                if !matches!(error, sqlx_core::Error::Database(_)) {
-                    self.connection = None;
-                }
-                reason(&error)
-            }
-            other => other.at("").to_string(),
+    fn take(&mut self, group: Vec<Message>) {
+        let begin = begin(&group);
+        let mut works: Vec<_> = group.into_iter().map(Message::work).collect();
+        let lost = self.attempt(begin.as_deref(), &mut works).err().map(|error| {
+            // Whatever state it is in: a new one is in none.
+            self.link.lose();
+            reason(&error)
         });
-        for message in group {
-            let (Message::LookUp(work) | Message::Scan(work) | Message::Write(_, work)) = message;
+        for work in works {
             work.answer(lost.as_deref());
         }
     }
 
-    /// Does what the group asks for; an error is why none of it was done.
-    fn attempt(&mut self, group: &mut Vec<Message>) -> Result<(), Failure> {
-        let begin = match group.first() {
-            None => return Ok(()),
-            Some(Message::LookUp(_)) => String::new(),
-            Some(Message::Scan(_)) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
-            Some(Message::Write(..)) => turns(group),
-        };
-        self.begin(&begin)?;
-        let Some((connection, _)) = &mut self.connection else {
-            return Err(sqlx_core::Error::WorkerCrashed.into());
-        };
-        let alone = group.len() == 1;
-        let mut kept = true;
-        for message in group {
-            let (Message::LookUp(work) | Message::Scan(work) | Message::Write(_, work)) = message;
+    /// Does what is asked for, in a transaction where it has a `begin`; an
+    /// error is why none of it was done.
+    fn attempt(
+        &mut self,
+        begin: Option<&str>,
+        works: &mut [Box<dyn Write>],
+    ) -> Result<(), sqlx_core::Error> {
+        self.link.begin(begin.unwrap_or_default())?;
+        let alone = works.len() == 1;
+        let lost = if begin.is_some() { Lost::Failed } else { Lost::AskedAgain };
+        let mut end = "";
+        for work in works {
             if !alone {
-                run(&self.runtime, connection, "SAVEPOINT one")?;
+                // What ends one begins the next, in one message to the server.
+                self.link.run(&format!("{end}SAVEPOINT one"))?;
             }
-            let session = Session::new(connection, &self.runtime);
+            let session = Session::new(&mut self.link, lost);
             let db = Db { connection: Either::Postgres(session), now: self.shared.clock.now() };
-            kept = work.run(&db);
-            drop(db);
-            if !alone {
-                let end = if kept { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
-                run(&self.runtime, connection, end)?;
-            }
+            let kept = work.run(&db);
+            end = match (alone, kept) {
+                (true, true) => "",
+                (true, false) => "ROLLBACK",
+                (false, true) => "RELEASE one; ",
+                (false, false) => "ROLLBACK TO one; RELEASE one; ",
+            };
         }
-        if begin.is_empty() {
-            return Ok(());
+        match (begin, end) {
+            (None, _) => Ok(()),
+            (Some(_), "ROLLBACK") => self.link.run(end),
+            (Some(_), end) => self.link.run(&format!("{end}COMMIT")),
         }
-        let end = if alone && !kept { "ROLLBACK" } else { "COMMIT" };
-        Ok(run(&self.runtime, connection, end)?)
-    }
-
-    /// Begins a transaction, or sees that there is a connection; waits for a
-    /// server that is away, as nothing was done yet.
-    fn begin(&mut self, begin: &str) -> Result<(), Failure> {
-        let until = Instant::now() + self.shared.plan.patience;
-        loop {
-            match self.reach(begin) {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    self.connection = None;
-                    if is_final(&error) || Instant::now() >= until {
-                        return Err(error.into());
-                    }
-                    std::thread::sleep(PAUSE);
-                }
-            }
-        }
-    }
-
-    fn reach(&mut self, begin: &str) -> Result<(), sqlx_core::Error> {
-        let age = self.shared.plan.age;
-        let (connection, _) = match self.connection.take_if(|(_, made)| made.elapsed() > age) {
-            Some((old, _)) => {
-                let _ = self.runtime.block_on(old.close());
-                self.connect()?
-            }
-            None if self.connection.is_none() => self.connect()?,
-            None => self.connection.as_mut().ok_or(sqlx_core::Error::WorkerCrashed)?,
-        };
-        if begin.is_empty() { Ok(()) } else { run(&self.runtime, connection, begin) }
-    }
-
-    fn connect(&mut self) -> Result<&mut (PgConnection, Instant), sqlx_core::Error> {
-        let connection = self.runtime.block_on(self.shared.plan.to.connect())?;
-        Ok(self.connection.insert((connection, Instant::now())))
     }
 }
 
-/// The begin of a transaction in which the companies of these writes, in the
-/// order of their ids, take their turns. Their writes are put in that order.
-fn turns(group: &mut [Message]) -> String {
-    let companies = |message: &Message| match message {
-        Message::Write(Of::Tasks(company) | Of::Company(company), _) => vec![*company],
-        Message::Write(Of::Companies(companies), _) => companies.clone(),
-        _ => Vec::new(),
-    };
-    group.sort_by_key(|message| companies(message).first().copied());
-    let mut all: Vec<CompanyId> = group.iter().flat_map(companies).collect();
-    all.sort();
-    all.dedup();
-    let mut begin = "BEGIN".to_owned();
-    for company in all {
-        // Half of an id is enough: two companies that share it take turns.
-        let key = i64::from_be_bytes(company.0.as_bytes()[8..].try_into().expect("8 of 16 bytes"));
-        begin += &format!("; SELECT pg_advisory_xact_lock({key})");
+impl Message {
+    fn work(self) -> Box<dyn Write> {
+        let (Self::LookUp(work) | Self::Scan(work) | Self::Write(_, work)) = self;
+        work
     }
-    begin
 }
 
-fn run(
-    runtime: &Runtime,
-    connection: &mut PgConnection,
-    sql: &str,
-) -> Result<(), sqlx_core::Error> {
-    runtime.block_on(raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection)).map(drop)
+/// The begin of the transaction that these need, in which their companies take
+/// their turns; a look-up needs none.
+fn begin(group: &[Message]) -> Option<String> {
+    let mut turns = Vec::new();
+    for message in group {
+        match message {
+            Message::LookUp(_) => return None,
+            Message::Scan(_) => {
+                return Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned());
+            }
+            Message::Write(Of::Tasks(company) | Of::Company(company), _) => {
+                turns.push(turn(*company));
+            }
+            Message::Write(Of::Companies(companies), _) => {
+                turns.extend(companies.iter().copied().map(turn));
+            }
+            Message::Write(Of::Platform, _) => {}
+        }
+    }
+    turns.sort_unstable();
+    turns.dedup();
+    let turns = turns.iter().map(|turn| format!("; SELECT pg_advisory_xact_lock({turn})"));
+    Some(std::iter::once("BEGIN".to_owned()).chain(turns).collect())
 }
 
-/// Whether trying again can't help.
-fn is_final(error: &sqlx_core::Error) -> bool {
-    match error {
-        sqlx_core::Error::Configuration(_) | sqlx_core::Error::Tls(_) => true,
-        // 28: who connects is not let in; 3D: there is no such database.
-        sqlx_core::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("28") || code.starts_with("3D")),
-        _ => false,
-    }
+/// Half of an id is enough: two companies that share it take turns.
+fn turn(company: CompanyId) -> i64 {
+    company.0.as_u64_pair().1.cast_signed()
 }

@@ -1,7 +1,7 @@
 //! Applies migrations to a PostgreSQL database.
 
 use domain::{Clock, Timestamp};
-use sqlx_core::connection::{ConnectOptions as _, Connection as _};
+use sqlx_core::connection::Connection as _;
 use sqlx_core::executor::Executor as _;
 use sqlx_core::query::query;
 use sqlx_core::raw_sql::raw_sql;
@@ -9,6 +9,7 @@ use sqlx_core::row::Row as _;
 use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_postgres::{PgConnectOptions, PgConnection, Postgres};
 
+use super::link::connect;
 use super::{connect_options, reason};
 use crate::Error;
 use crate::migrate::{Applied, POSTGRES, Step, Target, plan};
@@ -33,7 +34,7 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), Error> {
 }
 
 async fn read(options: &PgConnectOptions) -> Result<Vec<Applied>, Error> {
-    let mut connection = options.connect().await.map_err(failed)?;
+    let mut connection = connect(options).await.map_err(failed)?;
     let applied = applied(&mut connection).await;
     let _ = connection.close().await;
     applied.map_err(failed)
@@ -44,7 +45,7 @@ pub(super) async fn to(
     now: Timestamp,
     target: Target,
 ) -> Result<Vec<Step>, Error> {
-    let mut connection = options.connect().await.map_err(failed)?;
+    let mut connection = connect(options).await.map_err(failed)?;
     let run = run(&mut connection, now, &target).await;
     let _ = connection.close().await;
     run

@@ -14,11 +14,11 @@ use sqlx_core::types::Type as _;
 use sqlx_core::value::ValueRef as _;
 use sqlx_postgres::types::Oid;
 use sqlx_postgres::{
-    PgArgumentBuffer, PgArguments, PgConnection, PgRow, PgTypeInfo, PgValueRef, Postgres,
+    PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo, PgValueRef, Postgres,
 };
-use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::link::{Link, is_lost};
 use crate::sql::Failure;
 use crate::sql::rows::{Cells, Row};
 use crate::sql::value::{Found, Type, Value};
@@ -26,22 +26,32 @@ use crate::sql::value::{Found, Type, Value};
 /// PostgreSQL's number for its type `json`.
 const JSON: Oid = Oid(114);
 
+/// What becomes of a statement whose connection ended under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// It failed, and its transaction with it.
+    Failed,
+    /// It only reads, and is asked again on a new connection.
+    AskedAgain,
+}
+
 /// A connection for statements that block; its thread is one that may.
 pub(crate) struct Session<'c> {
-    connection: RefCell<&'c mut PgConnection>,
-    runtime: &'c Runtime,
+    link: RefCell<&'c mut Link>,
+    lost: Lost,
 }
 
 impl<'c> Session<'c> {
-    pub(super) fn new(connection: &'c mut PgConnection, runtime: &'c Runtime) -> Self {
-        Self { connection: RefCell::new(connection), runtime }
+    pub(super) fn new(link: &'c mut Link, lost: Lost) -> Self {
+        Self { link: RefCell::new(link), lost }
     }
 
     /// Runs a statement; answers the number of rows it changed.
     pub(crate) fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Failure> {
-        let mut connection = self.connection.borrow_mut();
-        let done = connection.execute(prepared(sql, values)?);
-        Ok(self.runtime.block_on(done)?.rows_affected())
+        let query = prepared(sql, values)?;
+        let mut link = self.link.borrow_mut();
+        let done = link.with(async |connection| connection.execute(query).await)?;
+        Ok(done.rows_affected())
     }
 
     /// The first row, where there is one.
@@ -51,10 +61,8 @@ impl<'c> Session<'c> {
         values: &[Value<'_>],
         read: impl FnOnce(&mut Cells<'_>) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
-        let mut connection = self.connection.borrow_mut();
-        let row = connection.fetch_optional(prepared(sql, values)?);
-        let row = self.runtime.block_on(row)?;
-        row.map(|row| read(&mut Cells::of(&row))).transpose()
+        let rows = self.rows(sql, values)?;
+        rows.first().map(|row| read(&mut Cells::of(row))).transpose()
     }
 
     /// All rows.
@@ -64,10 +72,23 @@ impl<'c> Session<'c> {
         values: &[Value<'_>],
         mut read: impl FnMut(&mut Cells<'_>) -> Result<T, Failure>,
     ) -> Result<Vec<T>, Failure> {
-        let mut connection = self.connection.borrow_mut();
-        let rows = connection.fetch_all(prepared(sql, values)?);
-        let rows = self.runtime.block_on(rows)?;
+        let rows = self.rows(sql, values)?;
         rows.iter().map(|row| read(&mut Cells::of(row))).collect()
+    }
+
+    fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<PgRow>, Failure> {
+        let mut link = self.link.borrow_mut();
+        let ask = |link: &mut Link| {
+            let query = prepared(sql, values)?;
+            Ok::<_, Failure>(link.with(async |connection| connection.fetch_all(query).await))
+        };
+        let mut rows = ask(&mut link)?;
+        if self.lost == Lost::AskedAgain && rows.as_ref().is_err_and(is_lost) {
+            link.lose();
+            link.begin("")?;
+            rows = ask(&mut link)?;
+        }
+        Ok(rows?)
     }
 }
 
@@ -152,7 +173,7 @@ impl Row for PgRow {
             return Ok(Found::Null);
         }
         found(&value).map_err(|error| {
-            Failure::Content(format!("column `{}` can't be read: {error}", self.column(at)))
+            Failure::Content(format!("column `{}` can't be read: {error}", Row::column(self, at)))
         })
     }
 

@@ -6,7 +6,7 @@ use domain::event::Kind;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Database, Of};
+use super::Database;
 use super::rows::{Cells, Db, Failure, Json, bind, only};
 use crate::Error;
 use crate::events::{Bounds, Event, Events};

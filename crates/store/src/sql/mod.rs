@@ -25,7 +25,9 @@ mod task_rows;
 mod tasks;
 pub(crate) mod value;
 
-use domain::CompanyId;
+use std::sync::Arc;
+
+use domain::{Clock, CompanyId};
 
 pub(crate) use job::{Job, Write};
 pub(crate) use rows::{Db, Failure};
@@ -69,6 +71,9 @@ pub(crate) trait Database: Send + Sync + 'static {
         action: &'static str,
         read: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> impl Future<Output = Result<T, Error>> + Send;
+
+    /// The clock with which leases compare.
+    fn clock(&self) -> Arc<dyn Clock>;
 
     /// Whether writes are still taken.
     fn takes_writes(&self) -> bool;

@@ -1,10 +1,11 @@
 //! The view over all companies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::task::State;
-use domain::{CompanyId, DeploymentId, TaskId, Timestamp, WorkerId};
+use domain::{Clock, CompanyId, DeploymentId, TaskId, Timestamp, WorkerId};
 
 use super::rows::{Cells, Db, Failure, bind, only};
 use super::{Database, Of, attempts};
@@ -154,6 +155,10 @@ impl<D: Database> Operator for D {
             Ok(State::ALL.iter().map(|&state| (state, count(state))).collect())
         })
         .await
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Database::clock(self)
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -239,7 +239,7 @@ mod tests {
         connection.execute_batch("PRAGMA max_page_count = 20").unwrap();
         let (good, mut good_answer) = insert(1);
         let (large, mut large_answer) = job(|db| {
-            db.connection.execute_batch("CREATE TABLE c (bytes)")?;
+            db.execute("CREATE TABLE c (bytes)", bind![])?;
             db.execute("INSERT INTO c VALUES (zeroblob(1000000))", bind![]).map(drop)
         });
         run(&connection, vec![good, large]);

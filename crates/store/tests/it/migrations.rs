@@ -200,7 +200,7 @@ fn postgresql_goes_up_down_and_up_again() {
 #[tokio::test]
 async fn sqlite_goes_down_with_its_data_and_up_again() {
     let world = World::on_sqlite();
-    let path = world.folder.path().join("mecapy.db");
+    let path = world.path().to_owned();
     let tenant = world.tenant("acme").await;
     let lease = world.start(&tenant).await;
     world.store.finish(lease, completed("1")).await.unwrap();
