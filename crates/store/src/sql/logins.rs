@@ -271,8 +271,8 @@ pub(super) fn put_membership(
          VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (company_id, user_id) DO UPDATE SET
              role = excluded.role,
-             created_at = CASE WHEN removed_at IS NULL
-                          THEN created_at ELSE excluded.created_at END,
+             created_at = CASE WHEN memberships.removed_at IS NULL
+                          THEN memberships.created_at ELSE excluded.created_at END,
              removed_at = NULL",
         bind![company, user, role, db.now],
     )?;
