@@ -8,6 +8,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
+use crate::url::Location;
 
 /// One step of the schema, forward and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,15 @@ impl Migration {
     #[must_use]
     pub fn checksum(&self) -> [u8; 32] {
         Sha256::digest(self.up).into()
+    }
+}
+
+/// The migrations of a database's dialect.
+#[must_use]
+pub fn of(location: &Location) -> &'static [Migration] {
+    match location {
+        Location::Sqlite(_) => SQLITE,
+        Location::Postgres(_) => POSTGRES,
     }
 }
 

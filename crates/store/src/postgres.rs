@@ -165,6 +165,15 @@ pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, Error> {
     Ok(options.application_name("mecapy").statement_cache_capacity(256).disable_statement_logging())
 }
 
+/// What people read of a database and its server.
+pub(crate) fn name(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(folder) => format!("{database} (PostgreSQL, {})", folder.display()),
+        None => format!("{database} (PostgreSQL, {}:{})", options.get_host(), options.get_port()),
+    }
+}
+
 /// What PostgreSQL said, in one line.
 pub(crate) fn reason(error: &sqlx_core::Error) -> String {
     match error {

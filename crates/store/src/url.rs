@@ -14,6 +14,19 @@ pub enum Location {
     Postgres(Secret),
 }
 
+/// The path of a file; of a database on a server its name and the server's.
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => match postgres::connect_options(url.reveal()) {
+                Ok(options) => f.write_str(&postgres::name(&options)),
+                Err(_) => f.write_str("PostgreSQL"),
+            },
+        }
+    }
+}
+
 /// A URL that is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -89,6 +102,7 @@ mod tests {
         {
             let location = parse(url).unwrap();
             assert!(!format!("{location:?}").contains("secret"));
+            assert_eq!(location.to_string(), "db (PostgreSQL, host:5432)");
             let Location::Postgres(kept) = location else { panic!("{location:?}") };
             assert_eq!(kept.reveal(), url);
         }

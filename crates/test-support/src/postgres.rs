@@ -34,12 +34,22 @@ pub struct Postgres {
     programs: PathBuf,
     folder: TempDir,
     runs_as: Option<u32>,
+    fsync: &'static str,
 }
 
 impl Postgres {
     /// Makes a cluster and starts it; it accepts connections when this
     /// returns.
     pub fn start() -> Result<Self> {
+        Self::start_with("fsync=off")
+    }
+
+    /// The same with commits that wait for the disk, as those of people do.
+    pub fn start_durable() -> Result<Self> {
+        Self::start_with("fsync=on")
+    }
+
+    fn start_with(fsync: &'static str) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir().context("make a folder for PostgreSQL")?;
         let is_root = folder.path().metadata()?.uid() == 0;
@@ -56,8 +66,8 @@ impl Postgres {
         if !made.status.success() {
             bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr));
         }
-        let keeper = keeper(&programs, folder.path(), runs_as)?;
-        let mut server = Self { keeper, programs, folder, runs_as };
+        let keeper = keeper(&programs, folder.path(), runs_as, fsync)?;
+        let mut server = Self { keeper, programs, folder, runs_as, fsync };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -71,7 +81,7 @@ impl Postgres {
 
     /// Starts the server again that was stopped.
     pub fn start_again(&mut self) -> Result<()> {
-        self.keeper = keeper(&self.programs, self.folder.path(), self.runs_as)?;
+        self.keeper = keeper(&self.programs, self.folder.path(), self.runs_as, self.fsync)?;
         self.wait_until_ready()
     }
 
@@ -107,7 +117,13 @@ impl Postgres {
         let rules = self.folder.path().join("data/pg_hba.conf");
         let before = std::fs::read_to_string(&rules)?;
         std::fs::write(&rules, format!("local all {user} scram-sha-256\n{before}"))?;
-        self.psql("SELECT pg_reload_conf()").map(drop)
+        let loaded = || self.psql("SELECT pg_conf_load_time()");
+        let before = loaded()?;
+        self.psql("SELECT pg_reload_conf()")?;
+        while loaded()? == before {
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Runs SQL through `psql` in one transaction; answers the rows, a line
@@ -165,12 +181,12 @@ impl Drop for Postgres {
     }
 }
 
-fn keeper(programs: &Path, folder: &Path, runs_as: Option<u32>) -> Result<Child> {
+fn keeper(programs: &Path, folder: &Path, runs_as: Option<u32>, fsync: &str) -> Result<Child> {
     command(Path::new("/bin/sh"), folder, runs_as)
         .args(["-c", KEEPER, "keeper"])
         .arg(folder)
         .arg(programs.join("postgres"))
-        .args(["-D", "data", "-c", "listen_addresses=", "-c", "fsync=off", "-k"])
+        .args(["-D", "data", "-c", "listen_addresses=", "-c", fsync, "-k"])
         .arg(folder)
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())

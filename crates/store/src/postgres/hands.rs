@@ -310,3 +310,6 @@ fn begin(group: &[Message]) -> Option<String> {
 fn turn(company: CompanyId) -> i64 {
     company.0.as_u64_pair().1.cast_signed()
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,9 +86,12 @@ impl World {
     }
 
     pub(crate) async fn on_postgres() -> Self {
-        let url = database();
+        Self::at(database(), by_hand()).await
+    }
+
+    pub(crate) async fn at(url: String, options: postgres::Options) -> Self {
         let clock = Manual::at(START);
-        let store = postgres::open(&url, Arc::new(clock.clone()), by_hand()).await.unwrap();
+        let store = postgres::open(&url, Arc::new(clock.clone()), options).await.unwrap();
         Self { store, clock, place: Place::Postgres(url), folder: None }
     }
 

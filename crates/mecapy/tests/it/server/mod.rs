@@ -15,6 +15,7 @@ mod git;
 mod logs;
 mod migrations;
 mod open_files;
+mod on_postgres;
 mod operator;
 mod queue;
 mod streams;
