@@ -128,7 +128,9 @@ async fn compare(name: &str, store: Handle) {
         }
         let took = all.join_all().await.concat();
         let rate = 3.0 * took.len() as f64 / begin.elapsed().as_secs_f64();
-        println!("{name}: submit, claim and finish, {at_once} at once: {rate:.0} writes per second");
+        println!(
+            "{name}: submit, claim and finish, {at_once} at once: {rate:.0} writes per second"
+        );
         show(&took);
     }
     let (task, _) = tenant.claimed();

@@ -68,9 +68,7 @@ pub async fn open(
             // Migrations may take as long as they take.
             tokio::task::spawn_blocking(open).await.unwrap_or(Err(Error::Closed))
         }
-        url::Location::Postgres(url) => {
-            postgres::open(url.reveal(), clock, options.postgres).await
-        }
+        url::Location::Postgres(url) => postgres::open(url.reveal(), clock, options.postgres).await,
     }
 }
 

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_url_of_postgresql_is_kept_as_it_is_and_never_shown() {
-        for url in ["postgresql://me:secret@host/db", "postgres://me:secret@host/db?sslmode=require"]
+        for url in
+            ["postgresql://me:secret@host/db", "postgres://me:secret@host/db?sslmode=require"]
         {
             let location = parse(url).unwrap();
             assert!(!format!("{location:?}").contains("secret"));

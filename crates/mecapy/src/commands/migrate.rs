@@ -97,7 +97,8 @@ fn status(settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let revisions: Vec<_> = states
             .map(|(revision, applied)| json!({ "revision": revision, "applied": applied }))
             .collect();
-        console.value(&json!({ "database": settings.database.to_string(), "revisions": revisions }));
+        console
+            .value(&json!({ "database": settings.database.to_string(), "revisions": revisions }));
         return Ok(Exit::Done);
     }
     let rows: Vec<_> = states

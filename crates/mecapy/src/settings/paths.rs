@@ -64,9 +64,7 @@ fn of_sqlite_url(url: &str) -> Option<PathBuf> {
 pub(super) fn of_database_url(url: &str) -> Option<Location> {
     let (scheme, rest) = url.split_once(':')?;
     match scheme.split('+').next() {
-        Some("postgresql" | "postgres") => {
-            store::url::parse(&format!("postgresql:{rest}")).ok()
-        }
+        Some("postgresql" | "postgres") => store::url::parse(&format!("postgresql:{rest}")).ok(),
         _ => of_sqlite_url(url).map(Location::Sqlite),
     }
 }

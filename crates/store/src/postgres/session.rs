@@ -13,9 +13,7 @@ use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_core::types::Type as _;
 use sqlx_core::value::ValueRef as _;
 use sqlx_postgres::types::Oid;
-use sqlx_postgres::{
-    PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo, PgValueRef, Postgres,
-};
+use sqlx_postgres::{PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo, PgValueRef, Postgres};
 use uuid::Uuid;
 
 use super::link::{Link, is_lost};
@@ -208,7 +206,10 @@ mod tests {
     #[test]
     fn placeholders_get_the_numbers_that_postgresql_wants() {
         assert_eq!(numbered("a = ? AND b = ? LIMIT ?"), "a = $1 AND b = $2 LIMIT $3");
-        assert_eq!(numbered("a = ?2 AND (?1 IS NULL OR b < ?1)"), "a = $2 AND ($1 IS NULL OR b < $1)");
+        assert_eq!(
+            numbered("a = ?2 AND (?1 IS NULL OR b < ?1)"),
+            "a = $2 AND ($1 IS NULL OR b < $1)"
+        );
         assert_eq!(numbered("SELECT 1"), "SELECT 1");
     }
 }

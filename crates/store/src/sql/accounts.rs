@@ -63,7 +63,8 @@ impl<D: Database> Accounts for D {
                 bind![id],
                 company,
             )
-        }).await
+        })
+        .await
     }
 
     async fn company_named(&self, name: &str) -> Result<Option<Company>, Error> {
@@ -74,7 +75,8 @@ impl<D: Database> Accounts for D {
                 bind![name],
                 company,
             )
-        }).await
+        })
+        .await
     }
 
     async fn companies(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Company>, Error> {
@@ -301,7 +303,8 @@ impl<D: Database> Accounts for D {
                     })
                 },
             )
-        }).await
+        })
+        .await
     }
 }
 

@@ -5,8 +5,8 @@ use domain::permission::Credential;
 use domain::{AuditId, SessionId, TokenId};
 use uuid::Uuid;
 
-use super::{Database, Of};
 use super::rows::{Cells, Db, Failure, bind};
+use super::{Database, Of};
 use crate::audit::{Audit, Entry, Filter, Outcome, Record};
 use crate::page::paged;
 use crate::{Cursor, Error, Page};

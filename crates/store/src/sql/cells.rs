@@ -208,7 +208,9 @@ impl Cell for Uuid {
     fn read(value: Found<'_>) -> Result<Self, &'static str> {
         match value {
             Found::Id(id) => Ok(id),
-            bytes => bytes.bytes().and_then(|b| Self::from_slice(b).ok()).ok_or("an id of 16 bytes"),
+            bytes => {
+                bytes.bytes().and_then(|b| Self::from_slice(b).ok()).ok_or("an id of 16 bytes")
+            }
         }
     }
 }

@@ -62,7 +62,8 @@ impl<D: Database> Deployments for D {
                 bind![company, id],
                 deployment,
             )
-        }).await
+        })
+        .await
     }
 
     async fn put_stage(
@@ -84,15 +85,17 @@ impl<D: Database> Deployments for D {
         name: String,
         archive: Digest,
     ) -> Result<bool, Error> {
-        let found = self.look_up("look for a version by its content", move |db| {
-            db.one(
-                "SELECT 1 FROM versions v JOIN functions f
+        let found = self
+            .look_up("look for a version by its content", move |db| {
+                db.one(
+                    "SELECT 1 FROM versions v JOIN functions f
                      ON f.company_id = v.company_id AND f.id = v.function_id
                  WHERE v.company_id = ? AND v.archive = ? AND f.name = ? AND f.deleted_at IS NULL",
-                bind![company, archive, name],
-                only::<i64>,
-            )
-        }).await?;
+                    bind![company, archive, name],
+                    only::<i64>,
+                )
+            })
+            .await?;
         Ok(found.is_some())
     }
 
@@ -102,7 +105,10 @@ impl<D: Database> Deployments for D {
         id: DeploymentId,
         draft: Draft,
     ) -> Result<Published, Error> {
-        self.write("publish a version", Of::Company(company), move |db| publish(db, company, id, draft)).await
+        self.write("publish a version", Of::Company(company), move |db| {
+            publish(db, company, id, draft)
+        })
+        .await
     }
 
     async fn code(&self, company: CompanyId, archive: Digest) -> Result<Option<VersionId>, Error> {
@@ -110,7 +116,10 @@ impl<D: Database> Deployments for D {
     }
 
     async fn keep_code(&self, version: Version) -> Result<VersionId, Error> {
-        self.write("keep ad-hoc code", Of::Company(version.company), move |db| code::keep(db, &version)).await
+        self.write("keep ad-hoc code", Of::Company(version.company), move |db| {
+            code::keep(db, &version)
+        })
+        .await
     }
 
     async fn fail_deployment(

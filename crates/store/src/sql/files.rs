@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use domain::{ArtifactId, CompanyId, FileId, TaskId};
 
-use super::{Database, Of};
 use super::rows::{Cells, Db, Failure, bind};
+use super::{Database, Of};
 use crate::Error;
 use crate::files::{File, Files};
 use crate::tasks::Artifact;
@@ -53,7 +53,8 @@ impl<D: Database> Files for D {
                     })
                 },
             )
-        }).await
+        })
+        .await
     }
 
     async fn artifact(
@@ -69,7 +70,8 @@ impl<D: Database> Files for D {
                 bind![company, id],
                 |cells| Ok((cells.next()?, artifact(cells)?)),
             )
-        }).await
+        })
+        .await
     }
 }
 

@@ -87,7 +87,8 @@ impl<D: Database> Functions for D {
                 bind![company, name, number],
                 version,
             ),
-        }).await
+        })
+        .await
     }
 
     async fn version(&self, company: CompanyId, id: VersionId) -> Result<Option<Version>, Error> {
@@ -97,7 +98,8 @@ impl<D: Database> Functions for D {
                 bind![company, id],
                 version,
             )
-        }).await
+        })
+        .await
     }
 
     async fn versions(
@@ -155,7 +157,8 @@ impl<D: Database> Functions for D {
                 bind![company, version, count],
                 only,
             )
-        }).await
+        })
+        .await
     }
 }
 

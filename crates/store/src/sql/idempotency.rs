@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{CompanyId, Digest, Timestamp};
 
-use super::{Database, Of};
 use super::rows::{Db, Failure, bind};
+use super::{Database, Of};
 use crate::Error;
 use crate::idempotency::{Idempotency, KEPT, Key, Reservation};
 

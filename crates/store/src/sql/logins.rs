@@ -21,13 +21,15 @@ impl<D: Database> Logins for D {
         let name = name.to_owned();
         self.look_up("read a user", move |db| {
             db.one("SELECT id, name, email, password FROM users WHERE name = ?", bind![name], user)
-        }).await
+        })
+        .await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
         self.look_up("read a user", move |db| {
             db.one("SELECT id, name, email, password FROM users WHERE id = ?", bind![id], user)
-        }).await
+        })
+        .await
     }
 
     async fn memberships(&self, user: UserId) -> Result<Vec<Membership>, Error> {
@@ -45,7 +47,8 @@ impl<D: Database> Logins for D {
                     })
                 },
             )
-        }).await
+        })
+        .await
     }
 
     async fn last_company(&self, user: UserId) -> Result<Option<CompanyId>, Error> {
@@ -59,7 +62,8 @@ impl<D: Database> Logins for D {
                 bind![user],
                 only,
             )
-        }).await
+        })
+        .await
     }
 
     async fn set_password(
@@ -146,7 +150,8 @@ impl<D: Database> Logins for D {
                     })
                 },
             )
-        }).await
+        })
+        .await
     }
 
     async fn touch_session(&self, id: SessionId) -> Result<(), Error> {

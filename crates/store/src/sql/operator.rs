@@ -86,7 +86,8 @@ impl<D: Database> Operator for D {
                 bind![],
                 only,
             )
-        }).await
+        })
+        .await
     }
 
     async fn open_deployments(&self) -> Result<Vec<(CompanyId, DeploymentId)>, Error> {

@@ -33,7 +33,8 @@ impl<D: Database> Tasks for D {
                 bind![company, id],
                 task_with_result,
             )
-        }).await
+        })
+        .await
     }
 
     async fn inputs(&self, company: CompanyId, id: TaskId) -> Result<Option<InputsRef>, Error> {
@@ -45,7 +46,8 @@ impl<D: Database> Tasks for D {
                 bind![company, id],
                 inputs,
             )
-        }).await
+        })
+        .await
     }
 
     async fn tasks(
@@ -64,11 +66,17 @@ impl<D: Database> Tasks for D {
         id: TaskId,
         claim: Claim,
     ) -> Result<Option<(Task, InputsRef)>, Error> {
-        self.write("claim a task", Of::Tasks(company), move |db| attempts::claim(db, company, id, &claim)).await
+        self.write("claim a task", Of::Tasks(company), move |db| {
+            attempts::claim(db, company, id, &claim)
+        })
+        .await
     }
 
     async fn finish(&self, lease: Lease, ending: Ending) -> Result<Finished, Error> {
-        self.write("finish a task", Of::Tasks(lease.company), move |db| attempts::finish(db, &lease, &ending)).await
+        self.write("finish a task", Of::Tasks(lease.company), move |db| {
+            attempts::finish(db, &lease, &ending)
+        })
+        .await
     }
 
     async fn cancel(&self, company: CompanyId, id: TaskId) -> Result<Cancelled, Error> {
@@ -110,7 +118,8 @@ impl<D: Database> Tasks for D {
                 bind![company, version, key, since],
                 task_with_result,
             )
-        }).await
+        })
+        .await
     }
 }
 

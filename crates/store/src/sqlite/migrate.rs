@@ -7,9 +7,9 @@ use domain::{Clock, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect;
-use crate::sql::rows::{Connection as Either, Db, Failure, bind, only};
 use crate::Error;
 use crate::migrate::{Applied, SQLITE, Step, Target, plan};
+use crate::sql::rows::{Connection as Either, Db, Failure, bind, only};
 
 const ACTION: &str = "migrate the database";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -11,9 +11,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate;
-use crate::sql::rows::{Cells, Connection as Either, Db, Failure, bind, only};
 use crate::Error;
 use crate::migrate::{Applied, SQLITE, Target};
+use crate::sql::rows::{Cells, Connection as Either, Db, Failure, bind, only};
 
 const COPY: &str = "copy the database";
 const READ: &str = "read the copy of the database";

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::clock::Manual;
 use domain::UserId;
+use domain::clock::Manual;
 use store::{Error, sqlite};
 
 use crate::world::{START, World, new};

@@ -108,8 +108,7 @@ async fn a_write_that_fails_or_panics_takes_nobody_with_it() {
         insert(db, 2)
     };
     let panics = |_: &Db<'_>| panic!("a panic that the test asked for");
-    let writes: Vec<fn(&Db<'_>) -> _> =
-        vec![|db| insert(db, 1), twice, panics, |db| insert(db, 3)];
+    let writes: Vec<fn(&Db<'_>) -> _> = vec![|db| insert(db, 1), twice, panics, |db| insert(db, 3)];
     let answers = one.together(writes).await;
     answers[0].as_ref().unwrap();
     assert!(answers[1].as_ref().unwrap_err().to_string().contains("duplicate key"));
