@@ -154,13 +154,13 @@ async fn two_processes_write_for_several_companies_without_a_deadlock_or_a_gap()
     let stores = Arc::new([Arc::clone(&world.store), world.beside().await]);
     let mut all = tokio::task::JoinSet::new();
     for n in 0..LIVES {
-        let (world, stores, tenants) =
+        let (world, both, tenants) =
             (Arc::clone(&world), Arc::clone(&stores), Arc::clone(&tenants));
         all.spawn(async move {
             let at = n % tenants.len();
             let task = world.task(&tenants[at]);
-            stores[n % 2].submit(new(task.clone(), None)).await.unwrap();
-            (at, live(&stores, &tenants[at], task.id, n / 4).await)
+            both[n % 2].submit(new(task.clone(), None)).await.unwrap();
+            (at, live(&both, &tenants[at], task.id, n / 4).await)
         });
         if n % 16 == 0 {
             // Leases of several companies at once, and the reaper between them.
