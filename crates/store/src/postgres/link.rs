@@ -52,8 +52,13 @@ impl Link {
     pub(super) fn begin(&mut self, begin: &str) -> Result<(), sqlx_core::Error> {
         let until = Instant::now() + self.route.patience;
         loop {
+            let was_there = self.connection.is_some();
             let Err(error) = self.reach(begin) else { return Ok(()) };
             self.lose();
+            if was_there {
+                // It broke since it was last used; that says nothing of the server.
+                continue;
+            }
             if is_final(&error) || Instant::now() >= until {
                 return Err(error);
             }

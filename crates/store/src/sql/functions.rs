@@ -152,7 +152,7 @@ impl<D: Database> Functions for D {
         self.look_up("read a version's last durations", move |db| {
             db.all(
                 "SELECT execution_ms FROM tasks
-                 WHERE company_id = ? AND version_id = ? AND state = 'completed' AND NOT cached
+                 WHERE company_id = ? AND version_id = ? AND state = 'completed' AND cached = FALSE
                  AND execution_ms IS NOT NULL ORDER BY completed_at DESC LIMIT ?",
                 bind![company, version, count],
                 only,

@@ -22,7 +22,7 @@ impl<D: Database> Idempotency for D {
         key: Key,
         abandoned_after: Duration,
     ) -> Result<Reservation, Error> {
-        self.write("reserve an idempotency key", Of::Platform, move |db| {
+        self.write("reserve an idempotency key", Of::Company(company), move |db| {
             reserve(db, company, &key, abandoned_after)
         })
         .await
@@ -35,7 +35,7 @@ impl<D: Database> Idempotency for D {
         status: u16,
         body: Vec<u8>,
     ) -> Result<(), Error> {
-        self.write("save the answer under an idempotency key", Of::Platform, move |db| {
+        self.write("save the answer under an idempotency key", Of::Company(company), move |db| {
             db.execute(
                 "UPDATE idempotency_keys SET status = ?, body = ?
                  WHERE company_id = ? AND user_id = ? AND key = ? AND request = ?
@@ -48,7 +48,7 @@ impl<D: Database> Idempotency for D {
     }
 
     async fn release(&self, company: CompanyId, key: Key) -> Result<(), Error> {
-        self.write("release an idempotency key", Of::Platform, move |db| {
+        self.write("release an idempotency key", Of::Company(company), move |db| {
             db.execute(
                 "DELETE FROM idempotency_keys
                  WHERE company_id = ? AND user_id = ? AND key = ? AND request = ?

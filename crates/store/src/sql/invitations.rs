@@ -111,7 +111,8 @@ impl<D: Database> Invitations for D {
         password: Option<String>,
         entry: Entry,
     ) -> Result<Option<UserId>, Error> {
-        self.write("accept an invitation", Of::Platform, move |db| {
+        let of = Of::Company(waiting.invitation.company);
+        self.write("accept an invitation", of, move |db| {
             // What was decided on what stood there holds only while it stands.
             if self::waiting(db, waiting.invitation.secret_sha256)?.as_ref() != Some(&waiting) {
                 return Ok(None);

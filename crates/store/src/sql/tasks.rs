@@ -112,7 +112,7 @@ impl<D: Database> Tasks for D {
                 &format!(
                     "SELECT {TASK}, result FROM tasks
                      WHERE company_id = ? AND version_id = ? AND cache_key = ?
-                     AND state = 'completed' AND NOT cached AND completed_at > ?
+                     AND state = 'completed' AND cached = FALSE AND completed_at > ?
                      AND deleted_at IS NULL ORDER BY completed_at DESC LIMIT 1"
                 ),
                 bind![company, version, key, since],

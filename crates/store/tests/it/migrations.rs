@@ -289,19 +289,19 @@ fn what_looks_for_results_that_are_not_cached_finds_their_indices() {
     sqlite::migrate(&path, &System, Target::Newest).unwrap();
     let connection = Connection::open(&path).unwrap();
     let plan = |sql: &str| {
-        let plan = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = format!("EXPLAIN QUERY PLAN {}", sql.replace('?', "1"));
         connection.query_row(&plan, [], |row| row.get::<_, String>("detail")).unwrap()
     };
     let durations = plan(
         "SELECT execution_ms FROM tasks
-         WHERE company_id = ? AND version_id = ? AND state = 'completed' AND NOT cached
+         WHERE company_id = ? AND version_id = ? AND state = 'completed' AND cached = FALSE
          AND execution_ms IS NOT NULL ORDER BY completed_at DESC LIMIT ?",
     );
     assert!(durations.contains("COVERING INDEX tasks_durations"), "{durations}");
     let earlier = plan(
         "SELECT result FROM tasks
          WHERE company_id = ? AND version_id = ? AND cache_key = ? AND state = 'completed'
-         AND NOT cached AND completed_at > ? AND deleted_at IS NULL
+         AND cached = FALSE AND completed_at > ? AND deleted_at IS NULL
          ORDER BY completed_at DESC LIMIT 1",
     );
     assert!(earlier.contains("INDEX tasks_cache (company_id=? AND version_id=? AND cache_key=?"));
