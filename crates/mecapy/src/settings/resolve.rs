@@ -9,7 +9,7 @@ use domain::limits::Limits;
 use engine::logins::Sessions;
 use store::url::Location;
 
-use super::sources::{Flags, Origin, Sources};
+use super::sources::{Flags, Given, Origin, Sources};
 use super::table::{SETTINGS, UsedBy};
 use crate::telemetry::Receivers;
 
