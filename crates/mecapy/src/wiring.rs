@@ -9,7 +9,7 @@ mod test;
 
 pub(crate) use data::{hold, occupied_by};
 pub(crate) use doctor::{calculate, pythons, uv};
-pub(crate) use migrate::{keep_copy, pending};
+pub(crate) use migrate::{applied, keep_copy, migrate, pending};
 pub use serve::serve;
 pub use test::test_archive;
 

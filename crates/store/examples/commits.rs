@@ -1,8 +1,10 @@
 //! Measures what the database costs: single commits, commits in a crowd,
-//! look-ups, and a hop to another thread and back.
+//! look-ups, and a hop to another thread and back; and the same lives of tasks
+//! on both databases.
 //!
-//! `cargo run --release -p store --example commits`; the figures stand in
-//! `docs/decisions/0002-rusqlite-one-writer.md`.
+//! `cargo run --release -p store --example commits`, with `both` behind it for
+//! the comparison alone; the figures stand in
+//! `docs/decisions/0002-rusqlite-one-writer.md` and `0015-one-sql.md`.
 
 #![expect(clippy::print_stdout, reason = "it is a program that prints figures")]
 #![expect(clippy::unwrap_used, reason = "a measurement may end at the first surprise")]
@@ -22,7 +24,8 @@ use store::accounts::{Company, Drafting};
 use store::deployments::{Deployment, Draft, Published, Status};
 use store::functions::Version;
 use store::tasks::{Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task};
-use store::{Handle, sqlite};
+use store::{Handle, postgres, sqlite};
+use test_support::postgres::Postgres;
 
 const ALONE: usize = 5_000;
 const CROWD: usize = 64;
@@ -30,6 +33,10 @@ const IN_CROWD: usize = 400;
 
 #[tokio::main]
 async fn main() {
+    both().await;
+    if std::env::args().any(|argument| argument == "both") {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     println!("one write and fdatasync of 40 KiB, file of fixed size");
     show(&disk(folder.path()));
@@ -89,6 +96,52 @@ async fn main() {
     show(&hops);
     println!("empty hop through a thread of one's own, channel and oneshot");
     show(&channel_hops().await);
+    store.close().await;
+}
+
+/// The same work on both databases, each with a disk that is waited for.
+async fn both() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("both.db");
+    let store = sqlite::open(&path, Arc::new(System), sqlite::Options::default()).unwrap();
+    compare("SQLite", store).await;
+    let server = Postgres::start_durable().unwrap();
+    let options = postgres::Options::default();
+    let store = postgres::open(&server.url(), Arc::new(System), options).await.unwrap();
+    compare("PostgreSQL", store).await;
+}
+
+async fn compare(name: &str, store: Handle) {
+    let tenant = Tenant::new(&store).await;
+    for (at_once, each) in [(1, 2_000), (CROWD, 100)] {
+        let begin = Instant::now();
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..at_once {
+            let (store, tenant) = (Arc::clone(&store), tenant.clone());
+            all.spawn(async move {
+                let mut took = Vec::new();
+                for _ in 0..each {
+                    took.push(timed(tenant.live(&store)).await);
+                }
+                took
+            });
+        }
+        let took = all.join_all().await.concat();
+        let rate = 3.0 * took.len() as f64 / begin.elapsed().as_secs_f64();
+        println!(
+            "{name}: submit, claim and finish, {at_once} at once: {rate:.0} writes per second"
+        );
+        show(&took);
+    }
+    let (task, _) = tenant.claimed();
+    let id = task.task.id;
+    store.submit(task).await.unwrap();
+    let mut look_ups = Vec::new();
+    for _ in 0..ALONE {
+        look_ups.push(timed(store.task(tenant.version.company, id)).await);
+    }
+    println!("{name}: look-up of a task");
+    show(&look_ups);
     store.close().await;
 }
 
@@ -266,6 +319,17 @@ impl Tenant {
         };
         let inputs = InputsRef::Inline(br#"{"force": 1000, "section": 10}"#.to_vec());
         NewTask { task, inputs, cache_key: None, claim: None, artifacts: Vec::new() }
+    }
+
+    /// The three writes of a task's life.
+    async fn live(&self, store: &Handle) -> Result<(), store::Error> {
+        let new = self.queued();
+        let (company, id, token) = (new.task.company, new.task.id, LeaseToken::random());
+        store.submit(new).await?;
+        let lease = Duration::from_secs(30);
+        let claim = Claim { attempt: 1, token, worker: self.worker, lease };
+        store.claim(company, id, claim).await?.unwrap();
+        store.finish(Lease { company, task: id, attempt: 1, token }, ending()).await.map(drop)
     }
 
     fn claimed(&self) -> (NewTask, Lease) {

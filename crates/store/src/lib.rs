@@ -3,10 +3,11 @@
 //! Traits stand apart from their SQL: a company's data is reached through
 //! traits whose every method takes the [`CompanyId`] first, so that no query
 //! can forget it; what sees all companies (the reaper, the queue's rebuild)
-//! stands apart in [`Operator`]. SQLite implements them with one writer that
-//! commits in groups ([`sqlite`]); the migrations of both dialects are written
-//! together under `migrations/`, and one contract suite runs against every
-//! implementation.
+//! stands apart in [`Operator`]. The SQL is written once ([`sql`]) and runs on
+//! both databases: on SQLite with one writer that commits in groups
+//! ([`sqlite`]), on PostgreSQL with a pool ([`postgres`]). The migrations of
+//! both dialects are written together under `migrations/`, and one contract
+//! suite runs against both.
 
 pub mod accounts;
 pub mod audit;
@@ -21,6 +22,8 @@ pub mod logins;
 pub mod migrate;
 pub mod operator;
 pub mod page;
+pub mod postgres;
+mod sql;
 pub mod sqlite;
 pub mod tasks;
 pub mod url;
@@ -43,19 +46,29 @@ pub use operator::Operator;
 pub use page::{Cursor, Page};
 pub use tasks::Tasks;
 
-/// Opens the database that `url` names (see [`url::parse`]). It keeps its own
-/// time by `clock`, with which leases compare.
+/// How either database is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// A SQLite file.
+    pub sqlite: sqlite::Options,
+    /// A database of a PostgreSQL server.
+    pub postgres: postgres::Options,
+}
+
+/// Opens the database at `location` (see [`url::parse`]). SQLite keeps its time
+/// by `clock`; PostgreSQL puts that right by its own ([`Operator::clock`]).
 pub async fn open(
-    url: &str,
+    location: &url::Location,
     clock: Arc<dyn Clock>,
-    options: sqlite::Options,
+    options: Options,
 ) -> Result<Handle, Error> {
-    match url::parse(url)? {
+    match location.clone() {
         url::Location::Sqlite(path) => {
-            let open = move || sqlite::open(&path, clock, options);
+            let open = move || sqlite::open(&path, clock, options.sqlite);
             // Migrations may take as long as they take.
             tokio::task::spawn_blocking(open).await.unwrap_or(Err(Error::Closed))
         }
+        url::Location::Postgres(url) => postgres::open(url.reveal(), clock, options.postgres).await,
     }
 }
 

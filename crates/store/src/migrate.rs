@@ -8,6 +8,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
+use crate::url::Location;
 
 /// One step of the schema, forward and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +32,11 @@ macro_rules! migrations {
 }
 
 /// SQLite's migrations, oldest first.
-pub const SQLITE: &[Migration] = migrations!("sqlite": "0001_initial", "0002_accounts", "0003_git");
+pub const SQLITE: &[Migration] =
+    migrations!("sqlite": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql");
 /// PostgreSQL's migrations, oldest first.
 pub const POSTGRES: &[Migration] =
-    migrations!("postgres": "0001_initial", "0002_accounts", "0003_git");
+    migrations!("postgres": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql");
 
 /// Where a schema is to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,15 @@ impl Migration {
     #[must_use]
     pub fn checksum(&self) -> [u8; 32] {
         Sha256::digest(self.up).into()
+    }
+}
+
+/// The migrations of a database's dialect.
+#[must_use]
+pub fn of(location: &Location) -> &'static [Migration] {
+    match location {
+        Location::Sqlite(_) => SQLITE,
+        Location::Postgres(_) => POSTGRES,
     }
 }
 

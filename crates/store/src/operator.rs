@@ -1,10 +1,11 @@
 //! What sees all companies: the queue's rebuild, leases, workers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::task::{Priority, QueueClass, State};
-use domain::{CompanyId, DeploymentId, TaskId, Timestamp, VersionId, WorkerId};
+use domain::{Clock, CompanyId, DeploymentId, TaskId, Timestamp, VersionId, WorkerId};
 
 use crate::Error;
 use crate::tasks::Lease;
@@ -85,6 +86,9 @@ pub trait Operator: Send + Sync {
     async fn workers(&self, within: Duration) -> Result<Vec<Worker>, Error>;
     /// Number of tasks in each state over all companies.
     async fn counts(&self) -> Result<Vec<(State, u64)>, Error>;
+    /// The database's clock, with which leases compare: the same for every
+    /// process on one PostgreSQL, whatever its machine's says.
+    fn clock(&self) -> Arc<dyn Clock>;
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), Error>;
     /// Writes what is pending and closes.

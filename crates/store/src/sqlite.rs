@@ -1,25 +1,10 @@
 //! SQLite: one writer thread that commits in groups, readers beside it.
 
-mod accounts;
-mod attempts;
-mod audit;
-mod cells;
-mod code;
-mod deployments;
-mod events;
-mod files;
-mod functions;
-mod idempotency;
-mod invitations;
 mod log;
-mod logins;
 mod migrate;
-mod operator;
 mod readers;
 mod rows;
 mod snapshot;
-mod task_rows;
-mod tasks;
 mod writer;
 
 use std::path::Path;
@@ -32,9 +17,10 @@ use rusqlite::Connection;
 pub use migrate::{migrate, status};
 pub use snapshot::{Contents, Object, Reference, Snapshot, contents};
 
+use crate::sql::{Database, Db, Failure, Of};
 use crate::{Error, Handle};
 use readers::Readers;
-use rows::Failure;
+pub(crate) use rows::{all, execute, one};
 use writer::Writer;
 
 /// How a SQLite database is opened.
@@ -72,13 +58,55 @@ pub fn open(path: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Hand
     }
     let readers = Readers::open(path, Arc::clone(&clock), options)?;
     let writer = Writer::start(path, connection, Arc::clone(&clock), options)?;
-    Ok(Arc::new(Sqlite { writer, readers }))
+    Ok(Arc::new(Sqlite { writer, readers, clock }))
 }
 
-/// The repositories over one SQLite file; each trait has a file of its own.
+/// One SQLite file.
 pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
+    clock: Arc<dyn Clock>,
+}
+
+impl Database for Sqlite {
+    async fn write<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        _of: Of,
+        work: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writer.write(action, work).await
+    }
+
+    async fn look_up<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.readers.look_up(action, read)
+    }
+
+    async fn scan<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        read: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.readers.scan(action, read).await
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    fn takes_writes(&self) -> bool {
+        self.writer.is_alive()
+    }
+
+    async fn close(&self) {
+        // The writer last: whoever closes the file last empties its log.
+        self.readers.close();
+        self.writer.close().await;
+    }
 }
 
 /// A connection as the writer needs it. `synchronous=FULL` makes each commit

@@ -16,20 +16,40 @@ const PACKAGED: &str = "/usr/lib/postgresql";
 /// PostgreSQL refuses to run as root; then it runs as Debian's `nobody`.
 const NOBODY: u32 = 65_534;
 
-/// A running server, stopped and deleted when it is dropped. It listens on a
-/// socket in its own folder and on no port.
+/// Runs the server until its own input says so or ends, as it does when the
+/// test's process ends in whatever way; then nothing is left of either.
+const KEEPER: &str = r#"
+    folder=$1; shift
+    "$@" </dev/null & server=$!
+    read -r word || word=
+    kill -QUIT "$server"; wait "$server"
+    [ "$word" = keep ] || { cd /; rm -rf "$folder"; }
+"#;
+
+/// A running server, stopped and deleted when it is dropped or its process
+/// ends. It listens on a socket in its own folder and on no port.
 #[derive(Debug)]
 pub struct Postgres {
-    process: Child,
+    keeper: Child,
     programs: PathBuf,
     folder: TempDir,
     runs_as: Option<u32>,
+    fsync: &'static str,
 }
 
 impl Postgres {
     /// Makes a cluster and starts it; it accepts connections when this
     /// returns.
     pub fn start() -> Result<Self> {
+        Self::start_with("fsync=off")
+    }
+
+    /// The same with commits that wait for the disk, as those of people do.
+    pub fn start_durable() -> Result<Self> {
+        Self::start_with("fsync=on")
+    }
+
+    fn start_with(fsync: &'static str) -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir().context("make a folder for PostgreSQL")?;
         let is_root = folder.path().metadata()?.uid() == 0;
@@ -46,31 +66,79 @@ impl Postgres {
         if !made.status.success() {
             bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr));
         }
-        let process = program("postgres")
-            .args(["-D", "data", "-c", "listen_addresses=", "-c", "fsync=off", "-k"])
-            .arg(folder.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("start postgres")?;
-        let mut server = Self { process, programs, folder, runs_as };
+        let keeper = keeper(&programs, folder.path(), runs_as, fsync)?;
+        let mut server = Self { keeper, programs, folder, runs_as, fsync };
         server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// Stops the server as a power cut would; its data stays.
+    pub fn stop(&mut self) -> Result<()> {
+        self.keeper.stdin.take().context("it was stopped before")?.write_all(b"keep\n")?;
+        self.keeper.wait()?;
+        Ok(())
+    }
+
+    /// Starts the server again that was stopped.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.keeper = keeper(&self.programs, self.folder.path(), self.runs_as, self.fsync)?;
+        self.wait_until_ready()
     }
 
     /// The URL of the database `postgres`, whose owner needs no password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgresql:///postgres?user=postgres&host={}", self.folder.path().display())
+        self.url_of("postgres")
+    }
+
+    /// The URL of a database.
+    #[must_use]
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgresql:///{database}?user=postgres&host={}", self.folder.path().display())
+    }
+
+    /// Makes a database; answers its URL.
+    pub fn database(&self, name: &str) -> Result<String> {
+        let made = self
+            .program("createdb")
+            .args(["--username=postgres", "--host"])
+            .arg(self.folder.path())
+            .arg(name)
+            .output()
+            .context("run createdb")?;
+        if !made.status.success() {
+            bail!("createdb failed: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        Ok(self.url_of(name))
+    }
+
+    /// Lets `user` in with a password alone.
+    pub fn ask_password_of(&self, user: &str) -> Result<()> {
+        let rules = self.folder.path().join("data/pg_hba.conf");
+        let before = std::fs::read_to_string(&rules)?;
+        std::fs::write(&rules, format!("local all {user} scram-sha-256\n{before}"))?;
+        let loaded = || self.psql("SELECT pg_conf_load_time()");
+        let before = loaded()?;
+        self.psql("SELECT pg_reload_conf()")?;
+        while loaded()? == before {
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Runs SQL through `psql` in one transaction; answers the rows, a line
     /// each, with `|` between the columns.
     pub fn psql(&self, sql: &str) -> Result<String> {
+        self.psql_on(&self.url(), sql)
+    }
+
+    /// The same in another database than `postgres`.
+    pub fn psql_on(&self, url: &str, sql: &str) -> Result<String> {
         let mut psql = self
             .program("psql")
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
             .args(["--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"])
-            .arg(self.url())
+            .arg(url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -90,7 +158,7 @@ impl Postgres {
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
-        let mut lines = BufReader::new(self.process.stderr.take().context("no log")?).lines();
+        let mut lines = BufReader::new(self.keeper.stderr.take().context("no log")?).lines();
         let mut log = String::new();
         while let Some(line) = lines.next().transpose()? {
             if line.contains("database system is ready to accept connections") {
@@ -107,16 +175,23 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let stopped = self
-            .program("pg_ctl")
-            .args(["--pgdata=data", "--mode=immediate", "--silent", "stop"])
-            .stdout(Stdio::null())
-            .status();
-        if !stopped.is_ok_and(|status| status.success()) {
-            let _ = self.process.kill();
-        }
-        let _ = self.process.wait();
+        // The keeper stops the server at the end of its input.
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
     }
+}
+
+fn keeper(programs: &Path, folder: &Path, runs_as: Option<u32>, fsync: &str) -> Result<Child> {
+    command(Path::new("/bin/sh"), folder, runs_as)
+        .args(["-c", KEEPER, "keeper"])
+        .arg(folder)
+        .arg(programs.join("postgres"))
+        .args(["-D", "data", "-c", "listen_addresses=", "-c", fsync, "-k"])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start postgres")
 }
 
 fn command(program: &Path, folder: &Path, runs_as: Option<u32>) -> Command {

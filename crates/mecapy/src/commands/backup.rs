@@ -9,6 +9,7 @@ use backup::{Manifest, Options, Passphrase, Places};
 use clap::Args;
 use domain::{Clock as _, Text, Timestamp, clock};
 use serde_json::{Value, json};
+use store::url::Location;
 
 use super::progress;
 use crate::console::{Console, bytes, duration};
@@ -44,8 +45,25 @@ impl Backup {
 }
 
 /// Where the server of these settings keeps what a backup holds.
-pub(super) fn places(settings: &Settings) -> Places {
-    Places { database: settings.database.clone(), blobs: settings.data.join("blobs") }
+///
+/// # Errors
+/// Where that is on PostgreSQL, which has tools of its own.
+pub(super) fn places(settings: &Settings) -> Result<Places, Failure> {
+    let blobs = settings.data.join("blobs");
+    match &settings.database {
+        Location::Sqlite(database) => Ok(Places { database: database.clone(), blobs }),
+        Location::Postgres(_) => {
+            let blobs = blobs.display();
+            Err(Failure::usage(
+                format!(
+                    "DATABASE_URL names a PostgreSQL, which `mecapy` neither backs up nor restores. Back it up with `pg_dump --format=custom` first and copy {blobs} after it; restore with `pg_restore` and the copy, while no server runs"
+                ),
+                format!(
+                    "DATABASE_URL désigne un PostgreSQL, que `mecapy` ne sauvegarde ni ne restaure. Sauvegardez-le avec `pg_dump --format=custom` d’abord, puis copiez {blobs} ; restaurez avec `pg_restore` et la copie, sans serveur en marche"
+                ),
+            ))
+        }
+    }
 }
 
 /// What programs read of a backup.
@@ -106,6 +124,7 @@ fn write(
     settings: &Settings,
     console: Console,
 ) -> Result<Exit, Failure> {
+    let places = places(settings)?;
     let begun = Instant::now();
     let now = clock::System.now();
     let encrypted = passphrase.is_some();
@@ -116,14 +135,14 @@ fn write(
     if file == Path::new("-") {
         stdout_takes_it(console)?;
         let out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-        let manifest = backup::write(&places(settings), &options, out, &mut moved)?;
+        let manifest = backup::write(&places, &options, out, &mut moved)?;
         bar.finish_and_clear();
         console.note(content(&manifest, console));
         return Ok(whole(&manifest, console));
     }
     let written = Written::begin(&file)?;
     let out = BufWriter::with_capacity(1 << 20, written.file.as_file());
-    let manifest = backup::write(&places(settings), &options, out, &mut moved)?;
+    let manifest = backup::write(&places, &options, out, &mut moved)?;
     bar.finish_and_clear();
     let size = written.finish(&file)?;
     if console.json {

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::clock;
 use serde_json::json;
-use store::migrate::{SQLITE, Step, Target};
-use store::sqlite;
+use store::migrate::{Step, Target};
+use store::url::Location;
 
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
@@ -56,8 +55,10 @@ impl Migrate {
     /// would go and nobody agreed.
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let database = &settings.database;
-        if !database.is_file() {
-            let shown = database.display();
+        if let Location::Sqlite(file) = database
+            && !file.is_file()
+        {
+            let shown = file.display();
             return Err(Failure::usage(
                 format!(
                     "there is no database at {shown}. `mecapy up` makes it; else name the data folder with --data"
@@ -79,23 +80,25 @@ impl Migrate {
             return Err(not_agreed(&steps));
         }
         let copy = wiring::keep_copy(database, &target).map_err(refused)?;
-        let steps = sqlite::migrate(database, &clock::System, target).map_err(refused)?;
+        let steps = wiring::migrate(database, target).map_err(refused)?;
         show(&steps, copy, console);
         Ok(Exit::Done)
     }
 }
 
 fn status(settings: &Settings, console: Console) -> Result<Exit, Failure> {
-    let applied = sqlite::status(&settings.database).map_err(refused)?;
+    let applied = wiring::applied(&settings.database).map_err(refused)?;
+    let known = store::migrate::of(&settings.database);
     let states =
-        SQLITE.iter().enumerate().map(|(at, migration)| (migration.revision, at < applied.len()));
+        known.iter().enumerate().map(|(at, migration)| (migration.revision, at < applied.len()));
     // A history of another program is refused with its remedy.
     wiring::pending(&settings.database, &Target::Newest).map_err(refused)?;
     if console.json {
         let revisions: Vec<_> = states
             .map(|(revision, applied)| json!({ "revision": revision, "applied": applied }))
             .collect();
-        console.value(&json!({ "database": settings.database, "revisions": revisions }));
+        console
+            .value(&json!({ "database": settings.database.to_string(), "revisions": revisions }));
         return Ok(Exit::Done);
     }
     let rows: Vec<_> = states
@@ -108,7 +111,7 @@ fn status(settings: &Settings, console: Console) -> Result<Exit, Failure> {
         })
         .collect();
     console.say(console.table(&rows, &[]));
-    if applied.len() < SQLITE.len() {
+    if applied.len() < known.len() {
         console.say(console.t(
             "`mecapy migrate up` applies what is missing; so does the next `mecapy up`",
             "`mecapy migrate up` applique ce qui manque ; le prochain `mecapy up` aussi",
@@ -119,7 +122,7 @@ fn status(settings: &Settings, console: Console) -> Result<Exit, Failure> {
 
 /// The revision before the newest that is applied.
 fn before_newest(settings: &Settings) -> Result<Target, Failure> {
-    let mut applied = sqlite::status(&settings.database).map_err(refused)?;
+    let mut applied = wiring::applied(&settings.database).map_err(refused)?;
     applied.pop();
     Ok(applied.pop().map_or(Target::Empty, |before| Target::Revision(before.revision)))
 }

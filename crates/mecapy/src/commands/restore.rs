@@ -34,12 +34,13 @@ impl Restore {
     pub fn run(self, settings: &Settings, console: Console) -> Result<Exit, Failure> {
         let begun = Instant::now();
         let passphrase = self.passphrase_file.as_deref().map(Passphrase::from_file).transpose()?;
+        let places = places(settings)?;
         let from = open(&self.file)?;
-        empty(&settings.data, &settings.database)?;
+        empty(&settings.data, &places.database)?;
         let _held = wiring::hold(&settings.data).map_err(anyhow::Error::from)?;
         let bar = progress::bar(console, console.t("restore", "restauration"));
         let mut moved = progress::moved(&bar);
-        let manifest = backup::restore(from, passphrase.as_ref(), &places(settings), &mut moved)?;
+        let manifest = backup::restore(from, passphrase.as_ref(), &places, &mut moved)?;
         bar.finish_and_clear();
         let data = settings.data.display();
         if console.json {

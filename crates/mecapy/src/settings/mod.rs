@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use domain::Text;
 use domain::limits::Limits;
 use domain::manifest::PythonVersion;
+use store::url::Location;
 
 /// What the operator and the user decided, checked and complete.
 #[derive(Clone, Debug)]
@@ -61,8 +62,10 @@ pub struct Settings {
     pub sessions: engine::logins::Sessions,
     /// Whether requests need a valid token.
     pub token_verification: bool,
-    /// The database file.
-    pub database: PathBuf,
+    /// The database.
+    pub database: Location,
+    /// How a database on PostgreSQL is reached.
+    pub pool: store::postgres::Options,
     /// How strictly archives are checked: `deny-list`, `allow-list` or `off`.
     pub static_check: String,
     /// The folder or ZIP of advisories that locked packages are checked

@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use store::url::Location;
+
 use super::Variables;
 
 /// `$XDG_DATA_HOME/mecapy`, else `~/.local/share/mecapy`, else a folder of
@@ -43,7 +45,7 @@ pub(super) fn version_roots(variables: &Variables) -> Vec<PathBuf> {
 
 /// The file of a `sqlite:` URL. `sqlite:///./dev.db` and `sqlite://dev.db`
 /// are relative, `sqlite:///var/dev.db` and `sqlite:////var/dev.db` are not.
-pub(super) fn of_sqlite_url(url: &str) -> Option<PathBuf> {
+fn of_sqlite_url(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("sqlite:")?;
     let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
     let relative = path.strip_prefix('/').filter(|rest| {
@@ -55,6 +57,16 @@ pub(super) fn of_sqlite_url(url: &str) -> Option<PathBuf> {
     let path = relative.unwrap_or(path);
     let path = if path.starts_with("//") { &path[1..] } else { path };
     (!path.trim_matches('/').is_empty()).then(|| PathBuf::from(path))
+}
+
+/// The database that a URL names; nothing where no URL is one. SQLAlchemy's
+/// `postgresql+driver:` is PostgreSQL all the same.
+pub(super) fn of_database_url(url: &str) -> Option<Location> {
+    let (scheme, rest) = url.split_once(':')?;
+    match scheme.split('+').next() {
+        Some("postgresql" | "postgres") => store::url::parse(&format!("postgresql:{rest}")).ok(),
+        _ => of_sqlite_url(url).map(Location::Sqlite),
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::time::Duration;
 use domain::Text;
 use domain::limits::Limits;
 use engine::logins::Sessions;
+use store::url::Location;
 
-use super::sources::{Flags, Given, Origin, Raw, Sources};
+use super::sources::{Flags, Given, Origin, Sources};
 use super::table::{SETTINGS, UsedBy};
 use crate::telemetry::Receivers;
 
@@ -46,7 +47,10 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
         },
         sessions: sessions(&mut sources),
         token_verification: token_verification(&mut sources, environment),
-        database: database(&mut sources).unwrap_or_else(|| data.join("mecapy.db")),
+        database: sources
+            .take("DATABASE_URL", paths::of_database_url)
+            .unwrap_or_else(|| Location::Sqlite(data.join("mecapy.db"))),
+        pool: pool(&mut sources),
         static_check: sources.text("MECAPY_STATIC_CHECK").unwrap_or_default(),
         advisories: sources.path("MECAPY_ADVISORIES").map(paths::absolute),
         python: python(&mut sources, variables),
@@ -136,24 +140,15 @@ fn token_verification(sources: &mut Sources, environment: Environment) -> bool {
     verified
 }
 
-fn database(sources: &mut Sources) -> Option<PathBuf> {
-    if let Some(Given { raw: Raw::Text(url), origin }) = sources.given.get("DATABASE_URL")
-        && ["postgresql:", "postgres:", "postgresql+"].iter().any(|s| url.starts_with(s))
-    {
-        let place = origin.text();
-        sources.faults.push(Text::new(
-            format!(
-                "{}: expected a URL such as sqlite:///./dev.db, found one of PostgreSQL. This release serves one machine on SQLite; remove DATABASE_URL to use the data folder's",
-                place.en
-            ),
-            format!(
-                "{} : attendu : une URL telle que sqlite:///./dev.db, trouvé : une URL PostgreSQL. Cette version sert une seule machine sur SQLite ; retirez DATABASE_URL pour utiliser celle du dossier de données",
-                place.fr
-            ),
-        ));
-        return None;
+fn pool(sources: &mut Sources) -> store::postgres::Options {
+    let count = |number: Option<u64>| usize::try_from(number.unwrap_or_default()).unwrap_or(1);
+    store::postgres::Options {
+        connections: count(sources.integer("DB_POOL_SIZE")),
+        overflow: count(sources.integer("DB_MAX_OVERFLOW")),
+        patience: seconds(sources, "DB_POOL_TIMEOUT"),
+        age: seconds(sources, "DB_POOL_RECYCLE"),
+        ..store::postgres::Options::default()
     }
-    sources.take("DATABASE_URL", paths::of_sqlite_url)
 }
 
 fn python(sources: &mut Sources, variables: &Variables) -> Python {

@@ -24,7 +24,10 @@ fn nothing_given_is_a_local_server_that_verifies_tokens() {
     assert_eq!(settings.environment, Environment::Production);
     assert_eq!(settings.limits, Limits::default());
     assert_eq!(settings.data, Path::new("/nonexistent/.local/share/mecapy"));
-    assert_eq!(settings.database, settings.data.join("mecapy.db"));
+    assert_eq!(settings.database, Location::Sqlite(settings.data.join("mecapy.db")));
+    let pool = settings.pool;
+    assert_eq!((pool.connections, pool.overflow), (5, 10));
+    assert_eq!((pool.patience.as_secs(), pool.age.as_secs()), (30, 1800));
     assert_eq!(settings.static_check, "deny-list");
 }
 
@@ -106,10 +109,17 @@ fn unverified_tokens_are_refused_outside_development() {
 }
 
 #[test]
-fn postgresql_is_refused_and_other_services_are_warned_about() {
-    let url = "postgresql://mecapy:hunter2@db/mecapy";
-    let refused = faults([("DATABASE_URL", url)]);
-    assert!(refused[0].en.contains("This release serves one machine on SQLite"));
+fn postgresql_is_taken_under_every_name_and_other_services_are_warned_about() {
+    for scheme in ["postgresql", "postgres", "postgresql+asyncpg"] {
+        let url = format!("{scheme}://mecapy:hunter2@db/mecapy");
+        let Location::Postgres(url) = load([("DATABASE_URL", &*url)]).unwrap().database else {
+            panic!("{url} is no PostgreSQL")
+        };
+        assert_eq!(url.reveal(), "postgresql://mecapy:hunter2@db/mecapy");
+    }
+    let pool = load([("DB_POOL_SIZE", "7"), ("DB_POOL_TIMEOUT", "3")]).unwrap().pool;
+    assert_eq!((pool.connections, pool.patience.as_secs()), (7, 3));
+    assert!(faults([("DATABASE_URL", "mysql://x")])[0].en.contains("postgresql://user:password@"));
     let settings = load([("REDIS_URL", "redis://x"), ("S3_BUCKET", "b")]).unwrap();
     assert_eq!(settings.warnings.len(), 2);
     assert!(settings.warnings[0].en.contains("REDIS_URL has no effect"));
@@ -124,7 +134,9 @@ fn no_secret_is_ever_shown() {
         };
         assert!(!shown.contains("hunter2"), "{}: {shown}", setting.name);
     }
-    let refused = faults([("DATABASE_URL", "postgresql://u:hunter2@h/d")]);
+    let settings = load([("DATABASE_URL", "postgresql://u:hunter2@h/d")]).unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let refused = faults([("DATABASE_URL", "postgresql://u:hunter2@h:port/d")]);
     assert!(!format!("{refused:?}").contains("hunter2"));
     let index = "https://u:hunter2@index.example/simple";
     let settings = load([("MECAPY_INDEX_URL", index)]).unwrap();

@@ -116,7 +116,7 @@ fn accepts(kind: Kind, text: &str) -> bool {
         }
         Kind::Networks => text.split(',').all(|one| one.trim().parse::<domain::Network>().is_ok()),
         Kind::Address => text.parse::<IpAddr>().is_ok(),
-        Kind::Database => super::paths::of_sqlite_url(text).is_some(),
+        Kind::Database => super::paths::of_database_url(text).is_some(),
         Kind::Bool => boolean(text).is_some(),
         Kind::Integer { min, max } => integer(text).is_some_and(|n| (min..=max).contains(&n)),
         Kind::Number { min, max } => text.parse().is_ok_and(|n: f64| n >= min && n <= max),
@@ -148,9 +148,10 @@ pub(super) fn expected(kind: Kind) -> Text {
         Kind::Address => {
             Text::new("an IP address such as 127.0.0.1", "une adresse IP telle que 127.0.0.1")
         }
-        Kind::Database => {
-            Text::new("a URL such as sqlite:///./dev.db", "une URL telle que sqlite:///./dev.db")
-        }
+        Kind::Database => Text::new(
+            "a URL such as sqlite:///./dev.db or postgresql://user:password@host:5432/database",
+            "une URL telle que sqlite:///./dev.db ou postgresql://user:password@host:5432/base",
+        ),
         Kind::Bool => Text::new("true or false", "true ou false"),
         Kind::Integer { min, max } => Text::new(
             format!("a whole number from {min} to {max}"),

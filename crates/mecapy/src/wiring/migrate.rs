@@ -3,28 +3,58 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use store::Error;
-use store::migrate::{SQLITE, Step, Target, plan};
-use store::sqlite::{self, Snapshot};
+use domain::clock;
+use store::migrate::{self, Applied, Step, Target, plan};
+use store::sqlite::Snapshot;
+use store::url::Location;
+use store::{Error, postgres, sqlite};
 
 /// The steps that lead the database to `target`; none where there is no
 /// database yet.
-pub(crate) fn pending(database: &Path, target: &Target) -> Result<Vec<Step>, Error> {
-    if !database.is_file() {
-        return Ok(Vec::new());
-    }
-    plan(SQLITE, &sqlite::status(database)?, target)
+pub(crate) fn pending(database: &Location, target: &Target) -> Result<Vec<Step>, Error> {
+    plan(migrate::of(database), &applied(database)?, target)
 }
 
-/// Keeps a copy of the database beside it where it has data and steps are to
+/// The revisions that a database holds; none where there is no database yet.
+pub(crate) fn applied(database: &Location) -> Result<Vec<Applied>, Error> {
+    match database {
+        Location::Sqlite(file) if !file.is_file() => Ok(Vec::new()),
+        Location::Sqlite(file) => sqlite::status(file),
+        Location::Postgres(url) => wait_for(postgres::status(url.reveal())),
+    }
+}
+
+/// Leads the database to `target`; answers the steps.
+pub(crate) fn migrate(database: &Location, target: Target) -> Result<Vec<Step>, Error> {
+    match database {
+        Location::Sqlite(file) => sqlite::migrate(file, &clock::System, target),
+        Location::Postgres(url) => {
+            wait_for(postgres::migrate(url.reveal(), &clock::System, target))
+        }
+    }
+}
+
+fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let fail = |error: std::io::Error| Error::Backend {
+        action: "prepare to reach PostgreSQL",
+        reason: error.to_string(),
+    };
+    runtime.map_err(fail)?.block_on(answer)
+}
+
+/// Keeps a copy of a database file beside it where it has data and steps are to
 /// be run: a migration that was a mistake must not be the end of the data.
 /// Objects are left alone by migrations, so the copy is of the database alone.
-pub(crate) fn keep_copy(database: &Path, target: &Target) -> Result<Option<PathBuf>, Error> {
+/// On PostgreSQL, whose steps are one transaction, the operator keeps it.
+pub(crate) fn keep_copy(database: &Location, target: &Target) -> Result<Option<PathBuf>, Error> {
+    let Location::Sqlite(file) = database else { return Ok(None) };
     let steps = pending(database, target)?;
     let Some(first) = steps.first() else { return Ok(None) };
-    if sqlite::status(database)?.is_empty() {
+    if applied(database)?.is_empty() {
         return Ok(None);
     }
+    let database = file;
     let copy = beside(database, &name(first));
     let partial = beside(&copy, ".partial");
     let fail = |error: std::io::Error| Error::Backend {

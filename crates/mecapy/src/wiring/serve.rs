@@ -84,7 +84,9 @@ impl Server {
     async fn start(settings: &Settings) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(clock::System);
         let metrics = measurements::collect()?;
-        let store = store(settings, clock.clone()).await?;
+        let store = store(settings, clock).await?;
+        // One time for all processes on one database.
+        let clock = store.clock();
         let blobs = blobs::Directory::open(settings.data.join("blobs"))?;
         let broker = broker::InProcess::new((&settings.limits).into(), clock.clone());
         let environments =
@@ -176,21 +178,23 @@ fn connections(wanted: u32) -> usize {
 }
 
 async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<store::Handle> {
-    let path = settings.database.clone();
-    let options = store::sqlite::Options::default();
-    let open = move || {
-        if let Some(copy) = super::keep_copy(&path, &Target::Newest)? {
+    let options = store::Options { postgres: settings.pool, ..store::Options::default() };
+    let database = &settings.database;
+    let opened = async {
+        let of = database.clone();
+        let keep = move || super::keep_copy(&of, &Target::Newest);
+        // A copy may take as long as it takes.
+        let copy = tokio::task::spawn_blocking(keep).await;
+        if let Some(copy) = copy.unwrap_or(Err(store::Error::Closed))? {
             tracing::info!(copy = %copy.display(), "kept a copy of the database before it is migrated");
         }
-        store::sqlite::open(&path, clock, options)
+        store::open(database, clock, options).await
     };
-    // Migrations may take as long as they take.
-    let opened = tokio::task::spawn_blocking(open).await?;
-    opened.map_err(|error| {
-        let (path, error) = (settings.database.display(), error.text());
+    opened.await.map_err(|error| {
+        let error = error.text();
         Told::new(
-            format!("the database {path} can't be opened: {}", error.en),
-            format!("la base de données {path} ne peut pas être ouverte : {}", error.fr),
+            format!("the database {database} can't be opened: {}", error.en),
+            format!("la base de données {database} ne peut pas être ouverte : {}", error.fr),
         )
         .into()
     })

@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::Options;
-use super::rows::Failure;
+use crate::sql::Failure;
 
 /// Pages in the log (4 KiB each) after which another thread copies them into
 /// the database file, while the writer goes on.

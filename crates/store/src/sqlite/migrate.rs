@@ -7,9 +7,9 @@ use domain::{Clock, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect;
-use super::rows::{Db, Failure, bind, only};
 use crate::Error;
 use crate::migrate::{Applied, SQLITE, Step, Target, plan};
+use crate::sql::rows::{Connection as Either, Db, Failure, bind, only};
 
 const ACTION: &str = "migrate the database";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ fn run(connection: &mut Connection, now: Timestamp, target: &Target) -> Result<V
          ) STRICT",
     )?;
     let steps = plan(SQLITE, &applied(&transaction)?, target)?;
-    let db = Db { connection: &transaction, now };
+    let db = Db { connection: Either::Sqlite(&transaction), now };
     for step in &steps {
         match step {
             Step::Up(migration) => {
@@ -72,7 +72,7 @@ fn run(connection: &mut Connection, now: Timestamp, target: &Target) -> Result<V
 }
 
 pub(super) fn applied(connection: &Connection) -> Result<Vec<Applied>, Failure> {
-    let db = Db { connection, now: Timestamp(0) };
+    let db = Db { connection: Either::Sqlite(connection), now: Timestamp(0) };
     let found = db.one(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'",
         bind![],

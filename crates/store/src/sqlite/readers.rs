@@ -16,9 +16,11 @@ use domain::Clock;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::rows::{Db, Failure, STATEMENTS};
-use super::{Options, Sqlite};
+use super::Options;
+use super::rows::STATEMENTS;
 use crate::Error;
+use crate::sql::rows::Connection as Either;
+use crate::sql::{Db, Failure};
 
 /// The read connections.
 pub(super) struct Readers {
@@ -36,14 +38,14 @@ struct Shared {
     kept: usize,
 }
 
-impl Sqlite {
+impl Readers {
     /// A read by key, in place.
     pub(super) fn look_up<T>(
         &self,
         action: &'static str,
         read: impl FnOnce(&Db<'_>) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        self.readers.shared.with(action, read)
+        self.shared.with(action, read)
     }
 
     /// A read whose length depends on the data, in one snapshot.
@@ -52,23 +54,21 @@ impl Sqlite {
         action: &'static str,
         read: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
-        let permit =
-            Arc::clone(&self.readers.scans).acquire_owned().await.map_err(|_| Error::Closed)?;
-        let shared = Arc::clone(&self.readers.shared);
+        let permit = Arc::clone(&self.scans).acquire_owned().await.map_err(|_| Error::Closed)?;
+        let shared = Arc::clone(&self.shared);
         let scan = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             shared.with(action, |db| {
-                let snapshot = db.connection.unchecked_transaction()?;
-                let answer = read(db)?;
-                snapshot.commit()?;
-                Ok(answer)
+                db.execute("BEGIN", &[])?;
+                let answer = read(db);
+                // A snapshot that is given up holds the log for nobody.
+                db.execute("COMMIT", &[])?;
+                answer
             })
         });
         scan.await.unwrap_or_else(|panic| Err(Error::Backend { action, reason: panic.to_string() }))
     }
-}
 
-impl Readers {
     /// Opens the connections that look-ups will use first.
     pub(super) fn open(
         path: &Path,
@@ -105,7 +105,7 @@ impl Shared {
             Some(connection) => connection,
             None => self.connect().map_err(|e| e.at(action))?,
         };
-        let answer = read(&Db { connection: &connection, now: self.clock.now() });
+        let answer = read(&Db { connection: Either::Sqlite(&connection), now: self.clock.now() });
         self.give_back(connection);
         answer.map_err(|e| e.at(action))
     }

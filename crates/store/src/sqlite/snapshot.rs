@@ -11,9 +11,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate;
-use super::rows::{Cells, Db, Failure, bind, only};
 use crate::Error;
 use crate::migrate::{Applied, SQLITE, Target};
+use crate::sql::rows::{Cells, Connection as Either, Db, Failure, bind, only};
 
 const COPY: &str = "copy the database";
 const READ: &str = "read the copy of the database";
@@ -153,7 +153,7 @@ fn read(path: &Path) -> Result<Contents, Failure> {
     let applied = migrate::applied(&connection)?;
     // Refuses a history that this program does not know.
     crate::migrate::plan(SQLITE, &applied, &Target::Newest)?;
-    let db = Db { connection: &connection, now: Timestamp(0) };
+    let db = Db { connection: Either::Sqlite(&connection), now: Timestamp(0) };
     let tables = same_schema(&db, &applied)?;
     check(&db)?;
     let mut rows = Vec::new();
@@ -182,7 +182,7 @@ fn same_schema(db: &Db<'_>, applied: &[Applied]) -> Result<Vec<String>, Failure>
     if let Some(last) = applied.last() {
         migrate::to(&mut made, db.now, Target::Revision(last.revision.clone()))?;
     }
-    let expected = schema(&Db { connection: &made, now: db.now })?;
+    let expected = schema(&Db { connection: Either::Sqlite(&made), now: db.now })?;
     let found = schema(db)?;
     let different = expected.symmetric_difference(&found).next();
     if let Some((kind, name)) = different {

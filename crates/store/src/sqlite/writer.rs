@@ -7,7 +7,6 @@
 //! a write is committed at once; in a crowd, a hundred share a commit. Each
 //! runs in a savepoint of its own, and nobody is answered before the commit.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,10 +14,11 @@ use domain::Clock;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Options;
 use super::log::{Log, checkpoint, spawn};
-use super::rows::{Db, Failure};
-use super::{Options, Sqlite};
 use crate::Error;
+use crate::sql::rows::Connection as Either;
+use crate::sql::{Db, Failure, Job, Write};
 
 /// The most writes in one commit: a bound on how long the first of them waits.
 const GROUP: usize = 256;
@@ -33,66 +33,18 @@ enum Message {
     Close(oneshot::Sender<()>),
 }
 
-/// One write of whatever type, from its closure to its answer.
-trait Write: Send {
-    /// Runs it; whether it is to be kept.
-    fn run(&mut self, db: &Db<'_>) -> bool;
-    /// Answers it: with its own outcome, or with the reason why what it did
-    /// was not committed.
-    fn answer(self: Box<Self>, lost: Option<&str>);
-}
-
-struct Job<F, T> {
-    action: &'static str,
-    work: Option<F>,
-    outcome: Option<Result<T, Error>>,
-    reply: oneshot::Sender<Result<T, Error>>,
-}
-
-impl<F, T> Write for Job<F, T>
-where
-    F: FnOnce(&Db<'_>) -> Result<T, Failure> + Send,
-    T: Send,
-{
-    fn run(&mut self, db: &Db<'_>) -> bool {
-        let Some(work) = self.work.take() else { return false };
-        // A panic in one write must not take the writer from all others.
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(db)))
-            .unwrap_or_else(|_| Err(Failure::Content("a panic in the query's code".to_owned())))
-            .map_err(|e| e.at(self.action));
-        self.outcome.insert(outcome).is_ok()
-    }
-
-    fn answer(mut self: Box<Self>, lost: Option<&str>) {
-        let outcome = match (lost, self.outcome.take()) {
-            (None, Some(outcome)) => outcome,
-            // What failed by itself knows better why.
-            (Some(_), Some(Err(error))) => Err(error),
-            (Some(reason), _) => {
-                Err(Error::Backend { action: self.action, reason: reason.to_owned() })
-            }
-            (None, None) => Err(Error::Closed),
-        };
-        // Nobody may listen any more; the write stands all the same.
-        let _ = self.reply.send(outcome);
-    }
-}
-
-impl Sqlite {
+impl Writer {
     /// Runs `work` in a transaction; durable when this returns.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         action: &'static str,
         work: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job { action, work: Some(work), outcome: None, reply };
-        self.writer.inbox.send(Message::Write(Box::new(job))).await.map_err(|_| Error::Closed)?;
+        let (job, answer) = Job::new(action, work);
+        self.inbox.send(Message::Write(job)).await.map_err(|_| Error::Closed)?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
-}
 
-impl Writer {
     /// Starts the writer's thread and, beside it, that of the checkpoints.
     pub(super) fn start(
         path: &Path,
@@ -189,7 +141,7 @@ fn transact(
     run("BEGIN IMMEDIATE")?;
     for write in group {
         run("SAVEPOINT one")?;
-        if !write.run(&Db { connection, now: clock.now() }) {
+        if !write.run(&Db { connection: Either::Sqlite(connection), now: clock.now() }) {
             // A full disk or an I/O error ends the whole transaction, and
             // with it what the others in the group did.
             if connection.is_autocommit() {
@@ -208,15 +160,15 @@ mod tests {
     use domain::clock::Manual;
 
     use super::*;
-    use crate::sqlite::rows::{bind, only};
+    use crate::sql::rows::{bind, only};
 
     type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 
     fn job<T: Send + 'static>(
         work: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> (Box<dyn Write>, Answer<T>) {
-        let (reply, answer) = oneshot::channel();
-        (Box::new(Job { action: "write", work: Some(work), outcome: None, reply }), answer)
+        let (job, answer) = Job::new("write", work);
+        (job, answer)
     }
 
     fn insert(n: i64) -> (Box<dyn Write>, Answer<()>) {
@@ -237,7 +189,7 @@ mod tests {
     }
 
     fn stored(connection: &Connection) -> Vec<i64> {
-        let db = Db { connection, now: Timestamp(0) };
+        let db = Db { connection: Either::Sqlite(connection), now: Timestamp(0) };
         db.all("SELECT n FROM a ORDER BY n", bind![], only).unwrap()
     }
 
@@ -266,7 +218,7 @@ mod tests {
         let (good, mut good_answer) = insert(1);
         let (deferred, mut deferred_answer) = job(|db| {
             // Let through by the write itself, found out by the commit.
-            db.connection.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            db.execute("PRAGMA defer_foreign_keys = ON", bind![])?;
             db.execute("INSERT INTO b VALUES (99)", bind![]).map(drop)
         });
         run(&connection, vec![good, deferred]);
@@ -287,7 +239,7 @@ mod tests {
         connection.execute_batch("PRAGMA max_page_count = 20").unwrap();
         let (good, mut good_answer) = insert(1);
         let (large, mut large_answer) = job(|db| {
-            db.connection.execute_batch("CREATE TABLE c (bytes)")?;
+            db.execute("CREATE TABLE c (bytes)", bind![])?;
             db.execute("INSERT INTO c VALUES (zeroblob(1000000))", bind![]).map(drop)
         });
         run(&connection, vec![good, large]);

@@ -22,6 +22,8 @@ on_every_backend! {
     an_expired_token_stands_for_nobody,
     a_revoked_token_stands_for_nobody,
     tokens_are_listed_newest_first,
+    a_deleted_company_is_nobodys,
+    members_are_listed_in_the_order_of_their_names_bytes,
     of_two_companies_that_add_somebody_new_at_once_one_gets_the_name,
 }
 
@@ -252,4 +254,28 @@ async fn of_two_companies_that_add_somebody_new_at_once_one_gets_the_name(world:
             world.store.put_member(away, &name, Role::Member, Drafting::Allowed, None).await;
         assert_eq!(drafted.unwrap(), user);
     }
+}
+
+async fn a_deleted_company_is_nobodys(world: World) {
+    let company = world.company("acme").await;
+    let user =
+        world.store.put_member(company, "zoé", Role::Admin, Drafting::Allowed, None).await.unwrap();
+    world.store.create_token(token(company, user, digest(1), &world), None).await.unwrap();
+    assert!(world.store.authenticate(digest(1)).await.unwrap().is_some());
+    world.execute("UPDATE companies SET deleted_at = 1");
+    assert!(world.store.authenticate(digest(1)).await.unwrap().is_none());
+    assert!(world.store.company(company).await.unwrap().is_none());
+    assert!(world.store.companies(None, 10).await.unwrap().items.is_empty());
+    world.company("acme").await;
+}
+
+async fn members_are_listed_in_the_order_of_their_names_bytes(world: World) {
+    let company = world.company("acme").await;
+    for name in ["zoé", "Émile", "anne-lise", "Zoé", "anne", "annE"] {
+        let put = world.store.put_member(company, name, Role::Member, Drafting::Allowed, None);
+        put.await.unwrap();
+    }
+    let members = world.store.members(company).await.unwrap();
+    let names: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
+    assert_eq!(names, ["Zoé", "annE", "anne", "anne-lise", "zoé", "Émile"]);
 }

@@ -30,7 +30,7 @@ async fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     let world = World::on_sqlite();
     let tenant = world.tenant("acme").await;
     world.store.close().await;
-    let path = world.folder.path().join("mecapy.db");
+    let path = world.path().to_owned();
     let mut acknowledged = BTreeMap::new();
     for _ in 0..ROUNDS {
         run_and_kill(&path, &mut acknowledged);

@@ -15,6 +15,7 @@ mod idempotency;
 mod logins;
 mod migrations;
 mod model;
+mod on_postgres;
 mod on_sqlite;
 mod operator;
 mod tasks;

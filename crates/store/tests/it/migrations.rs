@@ -8,7 +8,7 @@ use std::sync::Arc;
 use domain::clock::{Manual, System};
 use rusqlite::Connection;
 use store::migrate::{Migration, POSTGRES, SQLITE, Step, Target};
-use store::{Error, sqlite};
+use store::{Error, postgres, sqlite};
 use test_support::postgres::Postgres;
 
 use crate::world::{START, World, completed};
@@ -200,7 +200,7 @@ fn postgresql_goes_up_down_and_up_again() {
 #[tokio::test]
 async fn sqlite_goes_down_with_its_data_and_up_again() {
     let world = World::on_sqlite();
-    let path = world.folder.path().join("mecapy.db");
+    let path = world.path().to_owned();
     let tenant = world.tenant("acme").await;
     let lease = world.start(&tenant).await;
     world.store.finish(lease, completed("1")).await.unwrap();
@@ -279,4 +279,56 @@ async fn a_token_of_before_scopes_keeps_all_rights_and_a_narrowed_one_ends_on_th
     assert_eq!(connection.query_row(open, [], |row| row.get::<_, String>(0)).unwrap(), "old");
     let all = "SELECT count(*) FROM tokens";
     assert_eq!(connection.query_row(all, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+}
+
+/// A partial index is chosen by the text of its condition.
+#[test]
+fn what_looks_for_results_that_are_not_cached_finds_their_indices() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mecapy.db");
+    sqlite::migrate(&path, &System, Target::Newest).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let plan = |sql: &str| {
+        let plan = format!("EXPLAIN QUERY PLAN {}", sql.replace('?', "1"));
+        connection.query_row(&plan, [], |row| row.get::<_, String>("detail")).unwrap()
+    };
+    let durations = plan(
+        "SELECT execution_ms FROM tasks
+         WHERE company_id = ? AND version_id = ? AND state = 'completed' AND cached = FALSE
+         AND execution_ms IS NOT NULL ORDER BY completed_at DESC LIMIT ?",
+    );
+    assert!(durations.contains("COVERING INDEX tasks_durations"), "{durations}");
+    let earlier = plan(
+        "SELECT result FROM tasks
+         WHERE company_id = ? AND version_id = ? AND cache_key = ? AND state = 'completed'
+         AND cached = FALSE AND completed_at > ? AND deleted_at IS NULL
+         ORDER BY completed_at DESC LIMIT 1",
+    );
+    assert!(earlier.contains("INDEX tasks_cache (company_id=? AND version_id=? AND cache_key=?"));
+}
+
+#[tokio::test]
+async fn a_database_on_postgresql_goes_down_with_its_data_and_up_again() {
+    let world = World::on_postgres().await;
+    let url = world.url();
+    let tenant = world.tenant("acme").await;
+    let lease = world.start(&tenant).await;
+    world.store.finish(lease, completed("1")).await.unwrap();
+    world.store.close().await;
+    let revisions = async || {
+        let applied = postgres::status(url).await.unwrap();
+        applied.into_iter().map(|applied| applied.revision).collect::<Vec<_>>()
+    };
+    let newest: Vec<_> = POSTGRES.iter().map(|migration| migration.revision).collect();
+    assert_eq!(revisions().await, newest);
+    let first = Target::Revision(newest[0].to_owned());
+    let steps = postgres::migrate(url, &System, first).await.unwrap();
+    assert_eq!(steps.len(), newest.len() - 1);
+    assert_eq!(revisions().await, newest[..1]);
+    assert!(world.try_execute("SELECT 1 FROM sessions").is_err());
+    postgres::migrate(url, &System, Target::Newest).await.unwrap();
+    assert_eq!(revisions().await, newest);
+    assert_eq!(world.beside().await.counts().await.unwrap().iter().map(|c| c.1).sum::<u64>(), 1);
+    postgres::migrate(url, &System, Target::Empty).await.unwrap();
+    assert!(revisions().await.is_empty());
 }

@@ -81,17 +81,28 @@ proptest! {
 
     #[test]
     fn random_lives_end_as_in_the_model(acts in prop::collection::vec(act(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let world = World::on_sqlite();
-            let tenant = world.tenant("acme").await;
-            let mut model = Model::default();
-            for act in acts {
-                model.perform(&world, &tenant, act).await;
-                model.compare(&world, &tenant).await;
-            }
-        });
+        live(async || World::on_sqlite(), acts);
     }
+
+    #[test]
+    fn random_lives_end_as_in_the_model_on_postgresql(
+        acts in prop::collection::vec(act(), 1..60)
+    ) {
+        live(World::on_postgres, acts);
+    }
+}
+
+fn live(world: impl AsyncFnOnce() -> World, acts: Vec<Act>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let world = world().await;
+        let tenant = world.tenant("acme").await;
+        let mut model = Model::default();
+        for act in acts {
+            model.perform(&world, &tenant, act).await;
+            model.compare(&world, &tenant).await;
+        }
+    });
 }
 
 impl Model {

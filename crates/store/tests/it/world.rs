@@ -1,6 +1,8 @@
 //! A database of its own for each test, and records to fill it with.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use domain::clock::{Clock, Manual};
@@ -16,7 +18,8 @@ use store::accounts::{Company, Drafting};
 use store::deployments::{Deployment, Draft, Published, Status};
 use store::functions::Version;
 use store::tasks::{Claim, Ending, InputsRef, Lease, NewTask, Outcome, ResultRef, Task};
-use store::{Handle, sqlite};
+use store::{Handle, postgres, sqlite};
+use test_support::postgres::Postgres;
 
 /// Runs each function, which takes a [`World`], against every backend.
 macro_rules! on_every_backend {
@@ -29,8 +32,20 @@ macro_rules! on_every_backend {
                 }
             )*
         }
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(crate::world::World::on_postgres().await).await;
+                }
+            )*
+        }
     };
 }
+
+/// The server of all tests; it ends with their process.
+static SERVER: LazyLock<Postgres> = LazyLock::new(|| Postgres::start().unwrap());
 
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 pub(crate) const START: Timestamp = Timestamp(1_800_000_000_000_000);
@@ -39,8 +54,16 @@ pub(crate) const START: Timestamp = Timestamp(1_800_000_000_000_000);
 pub(crate) struct World {
     pub(crate) store: Handle,
     clock: Manual,
+    place: Place,
     /// Holds the database's files until the test ends.
-    pub(crate) folder: tempfile::TempDir,
+    #[expect(dead_code, reason = "what counts is when it is dropped")]
+    folder: Option<tempfile::TempDir>,
+}
+
+/// Where the database is, for what goes around the store.
+enum Place {
+    Sqlite(PathBuf),
+    Postgres(String),
 }
 
 /// A company with a member and a deployed version.
@@ -59,7 +82,60 @@ impl World {
         let path = folder.path().join("mecapy.db");
         let store =
             sqlite::open(&path, Arc::new(clock.clone()), sqlite::Options::default()).unwrap();
-        Self { store, clock, folder }
+        Self { store, clock, place: Place::Sqlite(path), folder: Some(folder) }
+    }
+
+    pub(crate) async fn on_postgres() -> Self {
+        Self::at(database(), by_hand()).await
+    }
+
+    pub(crate) async fn at(url: String, options: postgres::Options) -> Self {
+        let clock = Manual::at(START);
+        let store = postgres::open(&url, Arc::new(clock.clone()), options).await.unwrap();
+        Self { store, clock, place: Place::Postgres(url), folder: None }
+    }
+
+    /// Another process's worth of the same database.
+    pub(crate) async fn beside(&self) -> Handle {
+        let clock = Arc::new(self.clock.clone());
+        match &self.place {
+            Place::Sqlite(path) => sqlite::open(path, clock, sqlite::Options::default()).unwrap(),
+            Place::Postgres(url) => postgres::open(url, clock, by_hand()).await.unwrap(),
+        }
+    }
+
+    /// The database's file on SQLite.
+    pub(crate) fn path(&self) -> &Path {
+        match &self.place {
+            Place::Sqlite(path) => path,
+            Place::Postgres(_) => panic!("a database on PostgreSQL has no path"),
+        }
+    }
+
+    /// The URL of the database on PostgreSQL.
+    pub(crate) fn url(&self) -> &str {
+        match &self.place {
+            Place::Postgres(url) => url,
+            Place::Sqlite(path) => panic!("{} has no URL", path.display()),
+        }
+    }
+
+    /// Runs a statement that the store would not.
+    pub(crate) fn execute(&self, sql: &str) {
+        self.try_execute(sql).unwrap();
+    }
+
+    /// The same, or what the database has against it.
+    pub(crate) fn try_execute(&self, sql: &str) -> Result<(), String> {
+        match &self.place {
+            Place::Sqlite(path) => {
+                let beside = rusqlite::Connection::open(path).unwrap();
+                beside.execute(sql, []).map(drop).map_err(|error| error.to_string())
+            }
+            Place::Postgres(url) => {
+                SERVER.psql_on(url, sql).map(drop).map_err(|error| error.to_string())
+            }
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -189,6 +265,17 @@ impl World {
             cached: false,
         }
     }
+}
+
+/// A database of its own on the server of all tests.
+pub(crate) fn database() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    SERVER.database(&format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed))).unwrap()
+}
+
+/// A database whose time the test makes pass.
+pub(crate) fn by_hand() -> postgres::Options {
+    postgres::Options { time: postgres::Time::Given, ..postgres::Options::default() }
 }
 
 pub(crate) fn new(task: Task, claim: Option<Claim>) -> NewTask {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rustix::fs::{Access, AtFlags, CWD};
+use store::url::Location;
 
 use super::host::text;
 use crate::doctor::facts::{Disk, Place};
@@ -11,7 +12,11 @@ use crate::settings::Settings;
 
 pub(super) fn read(settings: &Settings) -> Disk {
     let mountinfo = text("/proc/self/mountinfo");
-    let database = settings.database.parent().filter(|at| !at.starts_with(&settings.data));
+    let folder = match &settings.database {
+        Location::Sqlite(file) => file.parent(),
+        Location::Postgres(_) => None,
+    };
+    let database = folder.filter(|at| !at.starts_with(&settings.data));
     Disk {
         data: place(&settings.data, &mountinfo),
         database: database.map(|folder| place(folder, &mountinfo)),

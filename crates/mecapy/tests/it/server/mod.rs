@@ -14,6 +14,7 @@ mod files;
 mod git;
 mod logs;
 mod migrations;
+mod on_postgres;
 mod open_files;
 mod operator;
 mod queue;

@@ -1,4 +1,4 @@
-//! Companies, members and tokens in SQLite.
+//! Companies, members and tokens.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use domain::{CompanyId, Digest, Timestamp, TokenId, UserId};
 use uuid::Uuid;
 
 use super::rows::{Cells, Db, Failure, bind, only};
-use super::{Sqlite, audit, logins};
+use super::{Database, Of, audit, logins};
 use crate::accounts::{Accounts, Authenticated, Budget, Company, Drafting, Member, Token, Used};
 use crate::audit::Entry;
 use crate::page::paged;
@@ -24,9 +24,9 @@ const TOKEN: &str = "t.id, t.company_id, t.user_id, t.name, t.secret_sha256, t.p
 const LONGEST_RUN: Duration = Duration::from_secs(7 * 86_400);
 
 #[async_trait]
-impl Accounts for Sqlite {
+impl<D: Database> Accounts for D {
     async fn create_company(&self, company: Company, entry: Option<Entry>) -> Result<(), Error> {
-        self.write("create a company", move |db| {
+        self.write("create a company", Of::Platform, move |db| {
             insert(db, &company)?;
             audit::record(db, entry.as_ref())
         })
@@ -41,7 +41,7 @@ impl Accounts for Sqlite {
         of_admin: Entry,
     ) -> Result<UserId, Error> {
         let admin = admin.to_owned();
-        self.write("create a company", move |db| {
+        self.write("create a company", Of::Platform, move |db| {
             insert(db, &company)?;
             audit::record(db, Some(&entry))?;
             put_member(
@@ -57,23 +57,26 @@ impl Accounts for Sqlite {
     }
 
     async fn company(&self, id: CompanyId) -> Result<Option<Company>, Error> {
-        self.look_up("read a company", |db| {
+        self.look_up("read a company", move |db| {
             db.one(
                 &format!("SELECT {COMPANY} FROM companies WHERE id = ? AND deleted_at IS NULL"),
                 bind![id],
                 company,
             )
         })
+        .await
     }
 
     async fn company_named(&self, name: &str) -> Result<Option<Company>, Error> {
-        self.look_up("read a company", |db| {
+        let name = name.to_owned();
+        self.look_up("read a company", move |db| {
             db.one(
                 &format!("SELECT {COMPANY} FROM companies WHERE name = ? AND deleted_at IS NULL"),
                 bind![name],
                 company,
             )
         })
+        .await
     }
 
     async fn companies(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Company>, Error> {
@@ -101,7 +104,7 @@ impl Accounts for Sqlite {
         budget: Budget,
         entry: Option<Entry>,
     ) -> Result<bool, Error> {
-        self.write("set a company's quotas", move |db| {
+        self.write("set a company's quotas", Of::Company(id), move |db| {
             let changed = db.execute(
                 "UPDATE companies SET weight = ?, max_running = ?, max_queued = ?,
                      tasks_per_day = ?, cpu_s_per_day = ?, storage_bytes = ?
@@ -131,7 +134,7 @@ impl Accounts for Sqlite {
             };
             // Ids are in the order of time, so a day's tasks are a stretch of
             // the primary key. What ended today began today or lately.
-            let tasks = "SELECT CAST(count(*) AS REAL) FROM tasks
+            let tasks = "SELECT CAST(count(*) AS DOUBLE PRECISION) FROM tasks
                          WHERE company_id = ?1 AND id >= ?2 AND ?3 IS NOT NULL";
             let cpu_ms = "SELECT sum(cpu_ms) FROM tasks
                           WHERE company_id = ?1 AND id >= ?2 AND completed_at >= ?3";
@@ -141,7 +144,7 @@ impl Accounts for Sqlite {
                              JOIN tasks t ON t.company_id = a.company_id AND t.id = a.task_id
                              WHERE a.company_id = ?1 AND t.deleted_at IS NULL), 0)
                  + coalesce((SELECT sum(result_bytes) FROM tasks WHERE company_id = ?1
-                             AND result_digest IS NOT NULL AND deleted_at IS NULL), 0) AS REAL)
+                             AND result_digest IS NOT NULL AND deleted_at IS NULL), 0) AS DOUBLE PRECISION)
                  WHERE ?2 IS NOT NULL AND ?3 IS NOT NULL";
             Ok(Used {
                 tasks: sum(tasks, since)? as u64,
@@ -161,7 +164,7 @@ impl Accounts for Sqlite {
         entry: Option<Entry>,
     ) -> Result<UserId, Error> {
         let name = name.to_owned();
-        self.write("add a member", move |db| {
+        self.write("add a member", Of::Company(company), move |db| {
             put_member(db, company, &name, role, drafting, entry.as_ref())
         })
         .await
@@ -193,7 +196,7 @@ impl Accounts for Sqlite {
         user: UserId,
         entry: Option<Entry>,
     ) -> Result<bool, Error> {
-        self.write("remove a member", move |db| {
+        self.write("remove a member", Of::Company(company), move |db| {
             let removed = db.execute(
                 "UPDATE memberships SET removed_at = ?
                  WHERE company_id = ? AND user_id = ? AND removed_at IS NULL",
@@ -213,7 +216,7 @@ impl Accounts for Sqlite {
     }
 
     async fn create_token(&self, token: Token, entry: Option<Entry>) -> Result<(), Error> {
-        self.write("store a token", move |db| {
+        self.write("store a token", Of::Company(token.company), move |db| {
             db.execute(
                 "INSERT INTO tokens (company_id, id, user_id, name, secret_sha256, prefix, scopes,
                                      created_at, expires_at, revoked_at)
@@ -257,7 +260,7 @@ impl Accounts for Sqlite {
         id: TokenId,
         entry: Option<Entry>,
     ) -> Result<bool, Error> {
-        self.write("revoke a token", move |db| {
+        self.write("revoke a token", Of::Company(company), move |db| {
             let revoked = db.execute(
                 "UPDATE tokens SET revoked_at = ?1 WHERE company_id = ?2 AND id = ?3
                  AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)",
@@ -270,7 +273,7 @@ impl Accounts for Sqlite {
     }
 
     async fn touch_token(&self, company: CompanyId, id: TokenId) -> Result<(), Error> {
-        self.write("remember the use of a token", move |db| {
+        self.write("remember the use of a token", Of::Platform, move |db| {
             db.execute(
                 "UPDATE tokens SET last_used_at = ? WHERE company_id = ? AND id = ?",
                 bind![db.now, company, id],
@@ -281,7 +284,7 @@ impl Accounts for Sqlite {
     }
 
     async fn authenticate(&self, secret_sha256: Digest) -> Result<Option<Authenticated>, Error> {
-        self.look_up("authenticate a token", |db| {
+        self.look_up("authenticate a token", move |db| {
             db.one(
                 &format!(
                     "SELECT {TOKEN}, c.name, m.role FROM tokens t
@@ -301,6 +304,7 @@ impl Accounts for Sqlite {
                 },
             )
         })
+        .await
     }
 }
 

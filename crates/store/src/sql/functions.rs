@@ -1,11 +1,11 @@
-//! Functions and versions in SQLite.
+//! Functions and versions.
 
 use async_trait::async_trait;
 use domain::function::FunctionRef;
 use domain::{CompanyId, FunctionId, Timestamp, VersionId};
 
 use super::rows::{Cells, Db, Failure, bind, only};
-use super::{Sqlite, audit};
+use super::{Database, Of, audit};
 use crate::audit::Entry;
 use crate::functions::{Filter, Function, Functions, Version};
 use crate::page::paged;
@@ -29,7 +29,7 @@ const NEWEST: &str = "functions f JOIN versions v \
     ON v.company_id = f.company_id AND v.id = f.newest_version_id";
 
 #[async_trait]
-impl Functions for Sqlite {
+impl<D: Database> Functions for D {
     async fn functions(
         &self,
         company: CompanyId,
@@ -60,7 +60,8 @@ impl Functions for Sqlite {
         company: CompanyId,
         reference: &FunctionRef,
     ) -> Result<Option<Version>, Error> {
-        self.look_up("find a function", |db| match reference {
+        let reference = reference.clone();
+        self.look_up("find a function", move |db| match &reference {
             FunctionRef::Id(id) => db.one(
                 &format!(
                     "SELECT {VERSION} FROM {NEWEST}
@@ -87,16 +88,18 @@ impl Functions for Sqlite {
                 version,
             ),
         })
+        .await
     }
 
     async fn version(&self, company: CompanyId, id: VersionId) -> Result<Option<Version>, Error> {
-        self.look_up("read a version", |db| {
+        self.look_up("read a version", move |db| {
             db.one(
                 &format!("SELECT {VERSION} FROM {VERSIONS} WHERE v.company_id = ? AND v.id = ?"),
                 bind![company, id],
                 version,
             )
         })
+        .await
     }
 
     async fn versions(
@@ -127,7 +130,7 @@ impl Functions for Sqlite {
         id: FunctionId,
         entry: Option<Entry>,
     ) -> Result<bool, Error> {
-        self.write("delete a function", move |db| {
+        self.write("delete a function", Of::Company(company), move |db| {
             let deleted = db.execute(
                 "UPDATE functions SET deleted_at = ?
                  WHERE company_id = ? AND id = ? AND deleted_at IS NULL",
@@ -146,15 +149,16 @@ impl Functions for Sqlite {
         count: u32,
     ) -> Result<Vec<f64>, Error> {
         // In place: the bound is the caller's `count`, and one index holds all.
-        self.look_up("read a version's last durations", |db| {
+        self.look_up("read a version's last durations", move |db| {
             db.all(
                 "SELECT execution_ms FROM tasks
-                 WHERE company_id = ? AND version_id = ? AND state = 'completed' AND cached = 0
+                 WHERE company_id = ? AND version_id = ? AND state = 'completed' AND cached = FALSE
                  AND execution_ms IS NOT NULL ORDER BY completed_at DESC LIMIT ?",
                 bind![company, version, count],
                 only,
             )
         })
+        .await
     }
 }
 

@@ -1,11 +1,11 @@
-//! Invitations in SQLite.
+//! Invitations.
 
 use async_trait::async_trait;
 use domain::permission::Role;
 use domain::{CompanyId, Digest, InvitationId, UserId};
 
 use super::rows::{Cells, Db, Failure, bind, only};
-use super::{Sqlite, audit, logins};
+use super::{Database, Of, audit, logins};
 use crate::Error;
 use crate::audit::Entry;
 use crate::invitations::{Invitation, Invitations, Settled, Waiting};
@@ -14,14 +14,14 @@ const INVITATION: &str = "i.company_id, i.id, i.secret_sha256, i.name, i.email, 
                           i.created_by, i.created_at, i.expires_at, i.accepted_at, i.revoked_at";
 
 #[async_trait]
-impl Invitations for Sqlite {
+impl<D: Database> Invitations for D {
     async fn invite(
         &self,
         invitation: Invitation,
         most: Role,
         entry: Entry,
     ) -> Result<Settled, Error> {
-        self.write("store an invitation", move |db| {
+        self.write("store an invitation", Of::Company(invitation.company), move |db| {
             let open = db.all(
                 "SELECT role FROM invitations WHERE company_id = ?1 AND name = ?2
                  AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?3",
@@ -79,7 +79,7 @@ impl Invitations for Sqlite {
         most: Role,
         entry: Entry,
     ) -> Result<Settled, Error> {
-        self.write("revoke an invitation", move |db| {
+        self.write("revoke an invitation", Of::Company(company), move |db| {
             let open = db.one(
                 "SELECT role FROM invitations WHERE company_id = ?1 AND id = ?2
                  AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?3",
@@ -102,7 +102,7 @@ impl Invitations for Sqlite {
     }
 
     async fn invitation(&self, secret_sha256: Digest) -> Result<Option<Waiting>, Error> {
-        self.look_up("read an invitation", |db| waiting(db, secret_sha256))
+        self.look_up("read an invitation", move |db| waiting(db, secret_sha256)).await
     }
 
     async fn accept(
@@ -111,7 +111,8 @@ impl Invitations for Sqlite {
         password: Option<String>,
         entry: Entry,
     ) -> Result<Option<UserId>, Error> {
-        self.write("accept an invitation", move |db| {
+        let of = Of::Company(waiting.invitation.company);
+        self.write("accept an invitation", of, move |db| {
             // What was decided on what stood there holds only while it stands.
             if self::waiting(db, waiting.invitation.secret_sha256)?.as_ref() != Some(&waiting) {
                 return Ok(None);

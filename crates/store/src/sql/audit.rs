@@ -1,20 +1,20 @@
-//! The audit log in SQLite.
+//! The audit log.
 
 use async_trait::async_trait;
 use domain::permission::Credential;
 use domain::{AuditId, SessionId, TokenId};
 use uuid::Uuid;
 
-use super::Sqlite;
 use super::rows::{Cells, Db, Failure, bind};
+use super::{Database, Of};
 use crate::audit::{Audit, Entry, Filter, Outcome, Record};
 use crate::page::paged;
 use crate::{Cursor, Error, Page};
 
 #[async_trait]
-impl Audit for Sqlite {
+impl<D: Database> Audit for D {
     async fn record(&self, entry: Entry) -> Result<(), Error> {
-        self.write("write the audit log", move |db| record(db, Some(&entry))).await
+        self.write("write the audit log", Of::Platform, move |db| record(db, Some(&entry))).await
     }
 
     async fn audit(

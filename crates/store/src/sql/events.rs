@@ -1,4 +1,4 @@
-//! Durable events in SQLite.
+//! Durable events.
 
 use async_trait::async_trait;
 use domain::CompanyId;
@@ -6,13 +6,13 @@ use domain::event::Kind;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Sqlite;
+use super::Database;
 use super::rows::{Cells, Db, Failure, Json, bind, only};
 use crate::Error;
 use crate::events::{Bounds, Event, Events};
 
 #[async_trait]
-impl Events for Sqlite {
+impl<D: Database> Events for D {
     async fn events_after(
         &self,
         company: CompanyId,
@@ -78,7 +78,7 @@ pub(super) fn append_all(
     let count = events.len() as u64;
     let last = db.one(
         "INSERT INTO event_counters (company_id, last_seq) VALUES (?1, ?2)
-         ON CONFLICT (company_id) DO UPDATE SET last_seq = last_seq + ?2 RETURNING last_seq",
+         ON CONFLICT (company_id) DO UPDATE SET last_seq = event_counters.last_seq + ?2 RETURNING last_seq",
         bind![company, count],
         only::<u64>,
     )?;

@@ -1,4 +1,4 @@
-//! Passwords and sessions in SQLite.
+//! Passwords and sessions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use domain::permission::Role;
 use domain::{CompanyId, Digest, SessionId, UserId};
 
 use super::rows::{Cells, Db, Failure, bind, only};
-use super::{Sqlite, audit};
+use super::{Database, Of, audit};
 use crate::Error;
 use crate::audit::Entry;
 use crate::logins::{Logins, Membership, Open, Session, User};
@@ -16,21 +16,24 @@ use crate::logins::{Logins, Membership, Open, Session, User};
 const SWEPT: u32 = 8;
 
 #[async_trait]
-impl Logins for Sqlite {
+impl<D: Database> Logins for D {
     async fn user_named(&self, name: &str) -> Result<Option<User>, Error> {
-        self.look_up("read a user", |db| {
+        let name = name.to_owned();
+        self.look_up("read a user", move |db| {
             db.one("SELECT id, name, email, password FROM users WHERE name = ?", bind![name], user)
         })
+        .await
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
-        self.look_up("read a user", |db| {
+        self.look_up("read a user", move |db| {
             db.one("SELECT id, name, email, password FROM users WHERE id = ?", bind![id], user)
         })
+        .await
     }
 
     async fn memberships(&self, user: UserId) -> Result<Vec<Membership>, Error> {
-        self.look_up("list a user's companies", |db| {
+        self.look_up("list a user's companies", move |db| {
             db.all(
                 "SELECT m.company_id, c.name, m.role FROM memberships m
                  JOIN companies c ON c.id = m.company_id AND c.deleted_at IS NULL
@@ -45,10 +48,11 @@ impl Logins for Sqlite {
                 },
             )
         })
+        .await
     }
 
     async fn last_company(&self, user: UserId) -> Result<Option<CompanyId>, Error> {
-        self.look_up("read a user's last session", |db| {
+        self.look_up("read a user's last session", move |db| {
             db.one(
                 "SELECT s.company_id FROM sessions s
                  JOIN memberships m ON m.company_id = s.company_id AND m.user_id = s.user_id
@@ -59,6 +63,7 @@ impl Logins for Sqlite {
                 only,
             )
         })
+        .await
     }
 
     async fn set_password(
@@ -69,9 +74,9 @@ impl Logins for Sqlite {
         kept: Option<SessionId>,
         entry: Entry,
     ) -> Result<bool, Error> {
-        self.write("set a password", move |db| {
+        self.write("set a password", Of::Platform, move |db| {
             let set = db.execute(
-                "UPDATE users SET password = ? WHERE id = ? AND password IS ?",
+                "UPDATE users SET password = ? WHERE id = ? AND password IS NOT DISTINCT FROM ?",
                 bind![hash, user, was],
             )?;
             if set == 1 {
@@ -92,7 +97,7 @@ impl Logins for Sqlite {
         replaced: Option<Digest>,
         entry: Entry,
     ) -> Result<(), Error> {
-        self.write("store a session", move |db| {
+        self.write("store a session", Of::Platform, move |db| {
             db.execute(
                 "UPDATE sessions SET ended_at = ? WHERE secret_sha256 = ? AND ended_at IS NULL",
                 bind![db.now, replaced],
@@ -123,7 +128,7 @@ impl Logins for Sqlite {
     }
 
     async fn session(&self, secret_sha256: Digest, idle: Duration) -> Result<Option<Open>, Error> {
-        self.look_up("authenticate a session", |db| {
+        self.look_up("authenticate a session", move |db| {
             db.one(
                 "SELECT s.id, s.user_id, s.company_id, c.name, m.role, s.seen_at, s.expires_at
                  FROM sessions s
@@ -146,10 +151,11 @@ impl Logins for Sqlite {
                 },
             )
         })
+        .await
     }
 
     async fn touch_session(&self, id: SessionId) -> Result<(), Error> {
-        self.write("remember the use of a session", move |db| {
+        self.write("remember the use of a session", Of::Platform, move |db| {
             db.execute("UPDATE sessions SET seen_at = ? WHERE id = ?", bind![db.now, id])?;
             Ok(())
         })
@@ -162,7 +168,7 @@ impl Logins for Sqlite {
         company: CompanyId,
         entry: Entry,
     ) -> Result<bool, Error> {
-        self.write("move a session to another company", move |db| {
+        self.write("move a session to another company", Of::Platform, move |db| {
             let moved = db.execute(
                 "UPDATE sessions SET company_id = ?1 WHERE id = ?2 AND ended_at IS NULL
                  AND EXISTS (SELECT 1 FROM memberships m JOIN companies c ON c.id = m.company_id
@@ -177,7 +183,7 @@ impl Logins for Sqlite {
     }
 
     async fn end_session(&self, id: SessionId, entry: Entry) -> Result<bool, Error> {
-        self.write("end a session", move |db| {
+        self.write("end a session", Of::Platform, move |db| {
             let ended = db.execute(
                 "UPDATE sessions SET ended_at = ? WHERE id = ? AND ended_at IS NULL",
                 bind![db.now, id],
@@ -229,7 +235,7 @@ pub(super) fn user_of_name(
     // Changes nothing where the name is there, but then answers its id.
     db.one(
         "INSERT INTO users (id, name, created_at, email) VALUES (?, ?, ?, ?)
-         ON CONFLICT (name) DO UPDATE SET email = coalesce(email, excluded.email) RETURNING id",
+         ON CONFLICT (name) DO UPDATE SET email = coalesce(users.email, excluded.email) RETURNING id",
         bind![UserId::new(), name, db.now, email],
         only::<UserId>,
     )?
@@ -249,7 +255,7 @@ fn companies_of(db: &Db<'_>, user: UserId) -> Result<Vec<CompanyId>, Failure> {
 /// Whether a user belongs to other companies, and not to this one.
 pub(super) fn is_elsewhere(db: &Db<'_>, company: CompanyId, user: UserId) -> Result<bool, Failure> {
     let found = db.one(
-        "SELECT count(*) > 0 AND sum(m.company_id = ?) = 0
+        "SELECT count(*) > 0 AND count(*) FILTER (WHERE m.company_id = ?) = 0
          FROM memberships m JOIN companies c ON c.id = m.company_id
          WHERE m.user_id = ? AND m.removed_at IS NULL AND c.deleted_at IS NULL",
         bind![company, user],
@@ -270,8 +276,8 @@ pub(super) fn put_membership(
          VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (company_id, user_id) DO UPDATE SET
              role = excluded.role,
-             created_at = CASE WHEN removed_at IS NULL
-                          THEN created_at ELSE excluded.created_at END,
+             created_at = CASE WHEN memberships.removed_at IS NULL
+                          THEN memberships.created_at ELSE excluded.created_at END,
              removed_at = NULL",
         bind![company, user, role, db.now],
     )?;

@@ -1,18 +1,18 @@
-//! Uploaded files and artifacts in SQLite.
+//! Uploaded files and artifacts.
 
 use async_trait::async_trait;
 use domain::{ArtifactId, CompanyId, FileId, TaskId};
 
-use super::Sqlite;
 use super::rows::{Cells, Db, Failure, bind};
+use super::{Database, Of};
 use crate::Error;
 use crate::files::{File, Files};
 use crate::tasks::Artifact;
 
 #[async_trait]
-impl Files for Sqlite {
+impl<D: Database> Files for D {
     async fn create_file(&self, file: File) -> Result<(), Error> {
-        self.write("store a file's row", move |db| {
+        self.write("store a file's row", Of::Company(file.company), move |db| {
             db.execute(
                 "INSERT INTO files (company_id, id, user_id, name, media_type, bytes, digest,
                                     created_at)
@@ -35,7 +35,7 @@ impl Files for Sqlite {
     }
 
     async fn file(&self, company: CompanyId, id: FileId) -> Result<Option<File>, Error> {
-        self.look_up("read a file's row", |db| {
+        self.look_up("read a file's row", move |db| {
             db.one(
                 "SELECT company_id, id, user_id, name, media_type, bytes, digest, created_at
                  FROM files WHERE company_id = ? AND id = ?",
@@ -54,6 +54,7 @@ impl Files for Sqlite {
                 },
             )
         })
+        .await
     }
 
     async fn artifact(
@@ -61,7 +62,7 @@ impl Files for Sqlite {
         company: CompanyId,
         id: ArtifactId,
     ) -> Result<Option<(TaskId, Artifact)>, Error> {
-        self.look_up("read an artifact's row", |db| {
+        self.look_up("read an artifact's row", move |db| {
             db.one(
                 "SELECT a.task_id, a.id, a.name, a.media_type, a.bytes, a.digest
                  FROM artifacts a JOIN tasks t ON t.company_id = a.company_id AND t.id = a.task_id
@@ -70,6 +71,7 @@ impl Files for Sqlite {
                 |cells| Ok((cells.next()?, artifact(cells)?)),
             )
         })
+        .await
     }
 }
 

@@ -1,7 +1,9 @@
-//! Attempts and their leases in SQLite: begun, renewed, ended, lost.
+//! Attempts and their leases: begun, renewed, ended, lost.
 //!
 //! One thing holds throughout: a task is `running` exactly while the row of
 //! its current attempt has no `ended_at`, and whoever sets that wins the task.
+
+use std::time::Duration;
 
 use domain::event::Kind;
 use domain::task::{ErrorKind, State, TaskError};
@@ -16,6 +18,10 @@ use super::tasks::ended;
 use crate::operator::{Queued, Reaped};
 use crate::tasks::{Claim, Ending, Finished, InputsRef, Lease, Outcome, Task};
 
+/// How far the clocks of two processes may be apart though both were put right:
+/// what one made available now, the other may claim now.
+const LEEWAY: Duration = Duration::from_millis(250);
+
 /// Gives a queued task to a worker.
 pub(super) fn claim(
     db: &Db<'_>,
@@ -28,10 +34,10 @@ pub(super) fn claim(
             "UPDATE tasks SET state = 'running', attempt = ?1, worker_id = ?2, started_at = ?3,
                  progress = NULL
              WHERE company_id = ?4 AND id = ?5 AND deleted_at IS NULL AND state = 'queued'
-             AND available_at <= ?3 AND attempt = ?1 - 1
+             AND available_at <= ?6 AND attempt = ?1 - 1
              RETURNING {TASK}"
         ),
-        bind![claim.attempt, claim.worker, db.now, company, id],
+        bind![claim.attempt, claim.worker, db.now, company, id, db.now.after(LEEWAY)],
         |cells| task(cells).map(|(task, _)| task),
     )?;
     let Some(claimed) = claimed else { return Ok(None) };
@@ -177,14 +183,18 @@ pub(super) fn lease(cells: &mut Cells<'_>) -> Result<Lease, Failure> {
 }
 
 fn is_held(db: &Db<'_>, lease: &Lease) -> Result<bool, Failure> {
-    let held = db.one(
-        "SELECT 1 FROM attempts
+    Ok(deadline(db, lease)?.is_some())
+}
+
+/// When the lease of an attempt ends; nothing where the attempt has ended.
+pub(super) fn deadline(db: &Db<'_>, lease: &Lease) -> Result<Option<Timestamp>, Failure> {
+    db.one(
+        "SELECT lease_until FROM attempts
          WHERE company_id = ? AND kind = 'task' AND resource_id = ? AND number = ? AND token = ?
          AND ended_at IS NULL",
         bind![lease.company, lease.task, lease.attempt, lease.token],
-        only::<i64>,
-    )?;
-    Ok(held.is_some())
+        only,
+    )
 }
 
 fn end_attempt(

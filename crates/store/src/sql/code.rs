@@ -1,4 +1,4 @@
-//! Ad-hoc code in SQLite: versions of a function that nobody sees.
+//! Ad-hoc code: versions of a function that nobody sees.
 
 use domain::{CompanyId, Digest, FunctionId, VersionId};
 

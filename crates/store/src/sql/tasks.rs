@@ -1,4 +1,4 @@
-//! Tasks in SQLite: accepted, read, cancelled, deleted. What happens to their
+//! Tasks: accepted, read, cancelled, deleted. What happens to their
 //! attempts stands in [`super::attempts`].
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::files::store_artifacts;
 use super::rows::{Db, Failure, Json, JsonOrNull, bind};
 use super::task_rows::{TASK, inputs, length, parts, task, task_with_result};
-use super::{Sqlite, attempts, events, files};
+use super::{Database, Of, attempts, events, files};
 use crate::page::paged;
 use crate::tasks::{
     Artifact, Cancelled, Claim, Ending, Filter, Finished, InputsRef, Lease, NewTask, Task, Tasks,
@@ -18,13 +18,13 @@ use crate::tasks::{
 use crate::{Cursor, Error, Page};
 
 #[async_trait]
-impl Tasks for Sqlite {
+impl<D: Database> Tasks for D {
     async fn submit(&self, task: NewTask) -> Result<(), Error> {
-        self.write("accept a task", move |db| submit(db, &task)).await
+        self.write("accept a task", Of::Tasks(task.task.company), move |db| submit(db, &task)).await
     }
 
     async fn task(&self, company: CompanyId, id: TaskId) -> Result<Option<Task>, Error> {
-        self.look_up("read a task", |db| {
+        self.look_up("read a task", move |db| {
             db.one(
                 &format!(
                     "SELECT {TASK}, result FROM tasks
@@ -34,10 +34,11 @@ impl Tasks for Sqlite {
                 task_with_result,
             )
         })
+        .await
     }
 
     async fn inputs(&self, company: CompanyId, id: TaskId) -> Result<Option<InputsRef>, Error> {
-        self.look_up("read a task's inputs", |db| {
+        self.look_up("read a task's inputs", move |db| {
             db.one(
                 "SELECT i.bytes, i.digest, i.body FROM task_inputs i
                  JOIN tasks t ON t.company_id = i.company_id AND t.id = i.task_id
@@ -46,6 +47,7 @@ impl Tasks for Sqlite {
                 inputs,
             )
         })
+        .await
     }
 
     async fn tasks(
@@ -64,19 +66,25 @@ impl Tasks for Sqlite {
         id: TaskId,
         claim: Claim,
     ) -> Result<Option<(Task, InputsRef)>, Error> {
-        self.write("claim a task", move |db| attempts::claim(db, company, id, &claim)).await
+        self.write("claim a task", Of::Tasks(company), move |db| {
+            attempts::claim(db, company, id, &claim)
+        })
+        .await
     }
 
     async fn finish(&self, lease: Lease, ending: Ending) -> Result<Finished, Error> {
-        self.write("finish a task", move |db| attempts::finish(db, &lease, &ending)).await
+        self.write("finish a task", Of::Tasks(lease.company), move |db| {
+            attempts::finish(db, &lease, &ending)
+        })
+        .await
     }
 
     async fn cancel(&self, company: CompanyId, id: TaskId) -> Result<Cancelled, Error> {
-        self.write("cancel a task", move |db| cancel(db, company, id)).await
+        self.write("cancel a task", Of::Company(company), move |db| cancel(db, company, id)).await
     }
 
     async fn delete_task(&self, company: CompanyId, id: TaskId) -> Result<bool, Error> {
-        self.write("delete a task", move |db| {
+        self.write("delete a task", Of::Company(company), move |db| {
             let deleted = db.execute(
                 "UPDATE tasks SET deleted_at = ?
                  WHERE company_id = ? AND id = ? AND deleted_at IS NULL
@@ -89,7 +97,7 @@ impl Tasks for Sqlite {
     }
 
     async fn artifacts(&self, company: CompanyId, task: TaskId) -> Result<Vec<Artifact>, Error> {
-        self.look_up("list a task's artifacts", |db| files::artifacts(db, company, task))
+        self.look_up("list a task's artifacts", move |db| files::artifacts(db, company, task)).await
     }
 
     async fn cached_result(
@@ -99,18 +107,19 @@ impl Tasks for Sqlite {
         key: Digest,
         since: Timestamp,
     ) -> Result<Option<Task>, Error> {
-        self.look_up("look for an earlier result", |db| {
+        self.look_up("look for an earlier result", move |db| {
             db.one(
                 &format!(
                     "SELECT {TASK}, result FROM tasks
                      WHERE company_id = ? AND version_id = ? AND cache_key = ?
-                     AND state = 'completed' AND cached = 0 AND completed_at > ?
+                     AND state = 'completed' AND cached = FALSE AND completed_at > ?
                      AND deleted_at IS NULL ORDER BY completed_at DESC LIMIT 1"
                 ),
                 bind![company, version, key, since],
                 task_with_result,
             )
         })
+        .await
     }
 }
 
@@ -264,7 +273,7 @@ fn cancel(db: &Db<'_>, company: CompanyId, id: TaskId) -> Result<Cancelled, Fail
         }
         Some((State::Running, _)) => {
             db.execute(
-                "UPDATE tasks SET cancel_requested = 1 WHERE company_id = ? AND id = ?",
+                "UPDATE tasks SET cancel_requested = TRUE WHERE company_id = ? AND id = ?",
                 bind![company, id],
             )?;
             Ok(Cancelled::Requested)

@@ -1,19 +1,20 @@
-//! The view over all companies in SQLite.
+//! The view over all companies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::task::State;
-use domain::{CompanyId, DeploymentId, TaskId, Timestamp, WorkerId};
+use domain::{Clock, CompanyId, DeploymentId, TaskId, Timestamp, WorkerId};
 
 use super::rows::{Cells, Db, Failure, bind, only};
-use super::{Sqlite, attempts};
+use super::{Database, Of, attempts};
 use crate::Error;
 use crate::operator::{Operator, Queued, Reaped, Worker};
 use crate::tasks::Lease;
 
 #[async_trait]
-impl Operator for Sqlite {
+impl<D: Database> Operator for D {
     async fn queued(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<Queued>, Error> {
         self.scan("read the queue", move |db| {
             db.all(
@@ -32,7 +33,8 @@ impl Operator for Sqlite {
         if leases.is_empty() {
             return Ok(leases);
         }
-        self.write("renew leases", move |db| {
+        let of = Of::Companies(leases.iter().map(|held| held.company).collect());
+        self.write("renew leases", of, move |db| {
             let mut lost = Vec::new();
             for held in leases {
                 if !attempts::renew(db, &held, db.now.after(lease))? {
@@ -45,35 +47,39 @@ impl Operator for Sqlite {
     }
 
     async fn reap(&self, limit: u32) -> Result<Vec<Reaped>, Error> {
-        self.write("take back tasks whose lease ran out", move |db| {
-            let lost = db.all(
-                "SELECT company_id, resource_id, number, token FROM attempts
-                 WHERE ended_at IS NULL AND lease_until <= ? AND kind = 'task'
-                 ORDER BY lease_until LIMIT ?",
-                bind![db.now, limit],
-                attempts::lease,
-            )?;
-            lose_all(db, lost)
-        })
-        .await
+        let action = "take back tasks whose lease ran out";
+        let lost = self
+            .scan(action, move |db| {
+                db.all(
+                    "SELECT company_id, resource_id, number, token FROM attempts
+                     WHERE ended_at IS NULL AND lease_until <= ? AND kind = 'task'
+                     ORDER BY lease_until LIMIT ?",
+                    bind![db.now, limit],
+                    attempts::lease,
+                )
+            })
+            .await?;
+        lose_all(self, action, lost, |db, until| until <= db.now).await
     }
 
     async fn reap_all_but(&self, survivor: WorkerId) -> Result<Vec<Reaped>, Error> {
-        self.write("take back the tasks of earlier workers", move |db| {
-            let lost = db.all(
-                "SELECT company_id, resource_id, number, token FROM attempts
-                 WHERE ended_at IS NULL AND kind = 'task' AND worker_id <> ?
-                 ORDER BY lease_until",
-                bind![survivor],
-                attempts::lease,
-            )?;
-            lose_all(db, lost)
-        })
-        .await
+        let action = "take back the tasks of earlier workers";
+        let lost = self
+            .scan(action, move |db| {
+                db.all(
+                    "SELECT company_id, resource_id, number, token FROM attempts
+                     WHERE ended_at IS NULL AND kind = 'task' AND worker_id <> ?
+                     ORDER BY lease_until",
+                    bind![survivor],
+                    attempts::lease,
+                )
+            })
+            .await?;
+        lose_all(self, action, lost, |_, _| true).await
     }
 
     async fn earliest_lease(&self) -> Result<Option<Timestamp>, Error> {
-        self.look_up("read the earliest lease", |db| {
+        self.look_up("read the earliest lease", move |db| {
             db.one(
                 "SELECT lease_until FROM attempts WHERE ended_at IS NULL
                  ORDER BY lease_until LIMIT 1",
@@ -81,10 +87,11 @@ impl Operator for Sqlite {
                 only,
             )
         })
+        .await
     }
 
     async fn open_deployments(&self) -> Result<Vec<(CompanyId, DeploymentId)>, Error> {
-        self.scan("list running deployments", |db| {
+        self.scan("list running deployments", move |db| {
             db.all(
                 "SELECT company_id, id FROM deployments WHERE status = 'running' ORDER BY id",
                 bind![],
@@ -95,7 +102,7 @@ impl Operator for Sqlite {
     }
 
     async fn put_worker(&self, worker: Worker) -> Result<(), Error> {
-        self.write("register a worker", move |db| {
+        self.write("register a worker", Of::Platform, move |db| {
             db.execute(
                 "INSERT INTO workers (id, host, slots, draining, started_at, seen_at)
                  VALUES (?, ?, ?, ?, ?, ?)
@@ -137,7 +144,7 @@ impl Operator for Sqlite {
     }
 
     async fn counts(&self) -> Result<Vec<(State, u64)>, Error> {
-        self.scan("count tasks", |db| {
+        self.scan("count tasks", move |db| {
             let found = db.all(
                 "SELECT state, count(*) FROM tasks WHERE deleted_at IS NULL GROUP BY state",
                 bind![],
@@ -151,24 +158,48 @@ impl Operator for Sqlite {
         .await
     }
 
+    fn clock(&self) -> Arc<dyn Clock> {
+        Database::clock(self)
+    }
+
     async fn ping(&self) -> Result<(), Error> {
-        if !self.writer.is_alive() {
+        if !self.takes_writes() {
             return Err(Error::Closed);
         }
         self.look_up("answer a ping", |db| {
             db.one("SELECT 1 FROM companies LIMIT 1", bind![], only::<i64>).map(drop)
         })
+        .await
     }
 
     async fn close(&self) {
-        // The writer last: whoever closes the file last empties its log.
-        self.readers.close();
-        self.writer.close().await;
+        Database::close(self).await;
     }
 }
 
-fn lose_all(db: &Db<'_>, lost: Vec<Lease>) -> Result<Vec<Reaped>, Failure> {
-    lost.into_iter().map(|lease| attempts::lose(db, lease)).collect()
+/// Takes tasks back whose attempts are still open, and whose deadline `is_due`:
+/// they may have been finished or renewed since they were found.
+async fn lose_all(
+    database: &impl Database,
+    action: &'static str,
+    lost: Vec<Lease>,
+    is_due: fn(&Db<'_>, Timestamp) -> bool,
+) -> Result<Vec<Reaped>, Error> {
+    if lost.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of = Of::Companies(lost.iter().map(|lease| lease.company).collect());
+    database
+        .write(action, of, move |db| {
+            let mut reaped = Vec::new();
+            for lease in lost {
+                if attempts::deadline(db, &lease)?.is_some_and(|until| is_due(db, until)) {
+                    reaped.push(attempts::lose(db, lease)?);
+                }
+            }
+            Ok(reaped)
+        })
+        .await
 }
 
 fn queued(cells: &mut Cells<'_>) -> Result<Queued, Failure> {

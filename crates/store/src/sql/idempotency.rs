@@ -1,12 +1,12 @@
-//! Idempotency keys in SQLite.
+//! Idempotency keys.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{CompanyId, Digest, Timestamp};
 
-use super::Sqlite;
 use super::rows::{Db, Failure, bind};
+use super::{Database, Of};
 use crate::Error;
 use crate::idempotency::{Idempotency, KEPT, Key, Reservation};
 
@@ -15,14 +15,14 @@ use crate::idempotency::{Idempotency, KEPT, Key, Reservation};
 const SWEPT: u32 = 8;
 
 #[async_trait]
-impl Idempotency for Sqlite {
+impl<D: Database> Idempotency for D {
     async fn reserve(
         &self,
         company: CompanyId,
         key: Key,
         abandoned_after: Duration,
     ) -> Result<Reservation, Error> {
-        self.write("reserve an idempotency key", move |db| {
+        self.write("reserve an idempotency key", Of::Company(company), move |db| {
             reserve(db, company, &key, abandoned_after)
         })
         .await
@@ -35,7 +35,7 @@ impl Idempotency for Sqlite {
         status: u16,
         body: Vec<u8>,
     ) -> Result<(), Error> {
-        self.write("save the answer under an idempotency key", move |db| {
+        self.write("save the answer under an idempotency key", Of::Company(company), move |db| {
             db.execute(
                 "UPDATE idempotency_keys SET status = ?, body = ?
                  WHERE company_id = ? AND user_id = ? AND key = ? AND request = ?
@@ -48,7 +48,7 @@ impl Idempotency for Sqlite {
     }
 
     async fn release(&self, company: CompanyId, key: Key) -> Result<(), Error> {
-        self.write("release an idempotency key", move |db| {
+        self.write("release an idempotency key", Of::Company(company), move |db| {
             db.execute(
                 "DELETE FROM idempotency_keys
                  WHERE company_id = ? AND user_id = ? AND key = ? AND request = ?

@@ -1,4 +1,4 @@
-//! Deployments in SQLite, and the one transaction that publishes a version.
+//! Deployments, and the one transaction that publishes a version.
 
 use async_trait::async_trait;
 use domain::event::Kind;
@@ -7,20 +7,20 @@ use serde_json::json;
 
 use super::functions::{VERSION, VERSIONS, version};
 use super::rows::{Cells, Db, Failure, Json, JsonOrNull, bind, only};
-use super::{Sqlite, audit, code, events};
+use super::{Database, Of, audit, code, events};
 use crate::Error;
 use crate::audit::Entry;
 use crate::deployments::{Deployment, Deployments, Draft, Published, Stage, Status, numbers};
 use crate::functions::Version;
 
 #[async_trait]
-impl Deployments for Sqlite {
+impl<D: Database> Deployments for D {
     async fn create_deployment(
         &self,
         deployment: Deployment,
         entry: Option<Entry>,
     ) -> Result<(), Error> {
-        self.write("store a deployment", move |db| {
+        self.write("store a deployment", Of::Company(deployment.company), move |db| {
             db.execute(
                 "INSERT INTO deployments (company_id, id, user_id, status, upload, name,
                      version_id, stages, faults, created_at, completed_at, source)
@@ -51,7 +51,7 @@ impl Deployments for Sqlite {
         company: CompanyId,
         id: DeploymentId,
     ) -> Result<Option<Deployment>, Error> {
-        self.look_up("read a deployment", |db| {
+        self.look_up("read a deployment", move |db| {
             db.one(
                 "SELECT d.company_id, d.id, d.user_id, d.status, d.upload, d.source, d.name,
                         d.version_id, v.function_id, v.number, d.stages, d.faults, d.created_at,
@@ -63,6 +63,7 @@ impl Deployments for Sqlite {
                 deployment,
             )
         })
+        .await
     }
 
     async fn put_stage(
@@ -72,7 +73,7 @@ impl Deployments for Sqlite {
         name: Option<String>,
         stage: Stage,
     ) -> Result<(), Error> {
-        self.write("store a deployment's stage", move |db| {
+        self.write("store a deployment's stage", Of::Company(company), move |db| {
             put_stage(db, company, id, name.as_deref(), &stage)
         })
         .await
@@ -84,15 +85,17 @@ impl Deployments for Sqlite {
         name: String,
         archive: Digest,
     ) -> Result<bool, Error> {
-        let found = self.look_up("look for a version by its content", |db| {
-            db.one(
-                "SELECT 1 FROM versions v JOIN functions f
+        let found = self
+            .look_up("look for a version by its content", move |db| {
+                db.one(
+                    "SELECT 1 FROM versions v JOIN functions f
                      ON f.company_id = v.company_id AND f.id = v.function_id
                  WHERE v.company_id = ? AND v.archive = ? AND f.name = ? AND f.deleted_at IS NULL",
-                bind![company, archive, name],
-                only::<i64>,
-            )
-        })?;
+                    bind![company, archive, name],
+                    only::<i64>,
+                )
+            })
+            .await?;
         Ok(found.is_some())
     }
 
@@ -102,15 +105,21 @@ impl Deployments for Sqlite {
         id: DeploymentId,
         draft: Draft,
     ) -> Result<Published, Error> {
-        self.write("publish a version", move |db| publish(db, company, id, draft)).await
+        self.write("publish a version", Of::Company(company), move |db| {
+            publish(db, company, id, draft)
+        })
+        .await
     }
 
     async fn code(&self, company: CompanyId, archive: Digest) -> Result<Option<VersionId>, Error> {
-        self.look_up("look for ad-hoc code", |db| code::find(db, company, archive))
+        self.look_up("look for ad-hoc code", move |db| code::find(db, company, archive)).await
     }
 
     async fn keep_code(&self, version: Version) -> Result<VersionId, Error> {
-        self.write("keep ad-hoc code", move |db| code::keep(db, &version)).await
+        self.write("keep ad-hoc code", Of::Company(version.company), move |db| {
+            code::keep(db, &version)
+        })
+        .await
     }
 
     async fn fail_deployment(
@@ -119,7 +128,7 @@ impl Deployments for Sqlite {
         id: DeploymentId,
         faults: Vec<Fault>,
     ) -> Result<(), Error> {
-        self.write("end a deployment", move |db| {
+        self.write("end a deployment", Of::Company(company), move |db| {
             let failed = db.execute(
                 "UPDATE deployments SET status = 'failed', faults = ?, completed_at = ?
                  WHERE company_id = ? AND id = ? AND status = 'running'",
