@@ -90,7 +90,6 @@ fn somebody_is_invited_logs_in_works_and_logs_out() {
     let _ = running.client.with_token(Some(&token)).get("/tasks").expect(401);
     let (code, _, err) = eva(&["logout"], "");
     assert_eq!(code, 2);
-    let remedy = format!("Log in to {} with `mecapy login`", running.server.url());
     assert!(err.contains("Log in with `mecapy login`"), "{err}");
 
     assert!(admin(&["user"], "").contains("eva"));
