@@ -89,7 +89,7 @@ impl Hands {
         action: &'static str,
         read: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
-        self.ask(action, read, |work| Message::LookUp(work)).await
+        self.ask(action, read, Message::LookUp).await
     }
 
     pub(super) async fn scan<T: Send + 'static>(
@@ -97,7 +97,7 @@ impl Hands {
         action: &'static str,
         read: impl FnOnce(&Db<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
-        self.ask(action, read, |work| Message::Scan(work)).await
+        self.ask(action, read, Message::Scan).await
     }
 
     pub(super) async fn write<T: Send + 'static>(

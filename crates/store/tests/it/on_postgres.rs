@@ -128,7 +128,7 @@ async fn live(stores: &[Handle; 2], tenant: &Tenant, id: TaskId, n: usize) -> us
     let (one, other) = (&stores[n % 2], &stores[(n + 1) % 2]);
     let claim: Claim = claim(1);
     let lease = Lease { company: tenant.company, task: id, attempt: 1, token: claim.token };
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         assert_eq!(one.cancel(tenant.company, id).await.unwrap(), Cancelled::Done);
         assert!(other.claim(tenant.company, id, claim).await.unwrap().is_none());
         return 2;

@@ -12,6 +12,9 @@ use crate::sql::rows::{bind, only};
 const SCHEMA: &str = "CREATE TABLE a (n bigint PRIMARY KEY);
     CREATE TABLE b (n bigint REFERENCES a (n) DEFERRABLE INITIALLY DEFERRED)";
 
+/// What one write does.
+type Work = fn(&Db<'_>) -> Result<(), Failure>;
+
 /// One hand, which works on what is queued while it is kept busy as a group.
 struct One {
     hands: Arc<Hands>,
@@ -33,10 +36,7 @@ impl One {
     }
 
     /// What became of these writes in one transaction.
-    async fn together(
-        &self,
-        writes: Vec<fn(&Db<'_>) -> Result<(), Failure>>,
-    ) -> Vec<Result<(), Error>> {
+    async fn together(&self, writes: Vec<Work>) -> Vec<Result<(), Error>> {
         let (busy, is_busy) = mpsc::channel();
         let (go_on, goes_on) = mpsc::channel::<()>();
         let mut all = JoinSet::new();
