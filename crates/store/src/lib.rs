@@ -3,7 +3,7 @@
 //! Traits stand apart from their SQL: a company's data is reached through
 //! traits whose every method takes the [`CompanyId`] first, so that no query
 //! can forget it; what sees all companies (the reaper, the queue's rebuild)
-//! stands apart in [`Operator`]. The SQL is written once ([`sql`]) and runs on
+//! stands apart in [`Operator`]. The SQL is written once (`src/sql`) and runs on
 //! both databases: on SQLite with one writer that commits in groups
 //! ([`sqlite`]), on PostgreSQL with a pool ([`postgres`]). The migrations of
 //! both dialects are written together under `migrations/`, and one contract
