@@ -96,6 +96,8 @@ impl Engine {
             return Err(Error::NotFound("company"));
         }
         self.companies_seen.invalidate(&id);
+        // What had no bound was not counted.
+        self.recount(id);
         self.company(who, id).await
     }
 

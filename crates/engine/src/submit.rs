@@ -190,7 +190,9 @@ impl Engine {
         company: &store::accounts::Company,
         asked: Asked,
     ) -> Result<Submitted, Error> {
-        let id = task.id;
+        // Before anything is taken: nothing waits between that and the job, so
+        // a caller who leaves takes no slot with them.
+        let stored_inputs = self.store_inputs(task.company, &inputs).await?;
         let queued = queued(&task, company);
         let slot = self.local.get().and_then(|(id, worker)| Some((*id, worker.try_slot()?)));
         let taken = match slot.as_ref().map(|(_, slot)| slot.want()) {
@@ -204,13 +206,6 @@ impl Engine {
             None => {
                 let most = company.max_queued.map(u64::from);
                 Some(self.broker.admit(company.id, most).await.map_err(full)?)
-            }
-        };
-        let stored_inputs = match self.store_inputs(task.company, &inputs).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                self.broker.remove(id).await?;
-                return Err(error);
             }
         };
         let new =

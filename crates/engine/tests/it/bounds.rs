@@ -1,5 +1,7 @@
 //! What is refused, and by whose bound.
 
+use std::time::Duration;
+
 use domain::clock::System;
 use domain::limits::Limits;
 use domain::task::Measured;
@@ -150,6 +152,63 @@ async fn a_companys_storage_holds_what_it_may_and_no_byte_more() {
     let more = quotas(Budget { storage_bytes: Some(11), ..Budget::default() });
     world.engine.set_quotas(&world.admin, small.company, more).await.unwrap();
     upload(b"1").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_stored_before_there_was_a_bound_counts_towards_it() {
+    let world = World::new().await;
+    let daily = Budget { tasks_per_day: Some(10), ..Budget::default() };
+    let company = world.company("daily", quotas(daily)).await;
+    world.deploy(&company, &echo()).await;
+    // Its tasks are counted from here on, its bytes not.
+    world.submit(&company, "{}").await.unwrap();
+    let upload =
+        |bytes: &'static [u8]| world.engine.upload_file(&company, "a.csv", None, Box::new(bytes));
+    upload(b"12345678").await.unwrap();
+    let bound = quotas(Budget { storage_bytes: Some(10), ..daily });
+    world.engine.set_quotas(&world.admin, company.company, bound).await.unwrap();
+    assert!(upload(b"123").await.is_err());
+    upload(b"12").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_at_any_moment_takes_no_slot_with_them() {
+    let world = World::with_echo().await;
+    let hands = world.attach(1);
+    // Large enough to be stored by themselves.
+    let inputs = format!(r#"{{"text": "{}"}}"#, "x".repeat(200_000));
+    for polls in 1..12 {
+        let mut submitting = Box::pin(world.submit(&world.admin, &inputs));
+        for _ in 0..polls {
+            // A turn at a time, with room for threads that help.
+            let turn = Duration::from_micros(300);
+            if tokio::time::timeout(turn, &mut submitting).await.is_ok() {
+                break;
+            }
+        }
+        drop(submitting);
+        // What got as far as its job goes on; else nothing runs.
+        let mut started = Vec::new();
+        let settled = async {
+            loop {
+                started.append(&mut hands.started());
+                let depths = world.engine.queue(&world.admin).await.unwrap().depths;
+                let running: u64 = depths.companies.iter().map(|company| company.running).sum();
+                if running == started.len() as u64 {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let settled = tokio::time::timeout(Duration::from_secs(10), settled).await;
+        assert!(settled.is_ok(), "a slot is taken by nobody after {polls} turns");
+        for work in started {
+            world.finish(work, result("{}")).await;
+        }
+        while let Some(work) = world.next().await {
+            world.finish(work, result("{}")).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Values of options that are not just any text, refused in both languages.
 
-use std::ops::RangeInclusive;
+use std::fmt::Display;
+use std::ops::{Bound, RangeBounds};
+use std::str::FromStr;
 use std::time::Duration;
 
 use domain::Text;
@@ -10,53 +12,32 @@ use domain::Text;
 #[error("expected {}", .0.en)]
 pub(crate) struct Expected(pub(crate) Text);
 
-/// A whole number of the range; one that ends where the type does has no end
-/// that anybody wants to read.
+/// A whole number of a range such as `1..` or `0..=9`.
 pub(crate) fn whole<T>(
-    range: RangeInclusive<T>,
+    range: impl RangeBounds<T> + Clone + Send + Sync + 'static,
 ) -> impl Fn(&str) -> Result<T, Expected> + Clone + Send + Sync + 'static
 where
-    T: std::str::FromStr + std::fmt::Display + PartialOrd + Copy + Limit + Send + Sync + 'static,
+    T: FromStr + Display + PartialOrd + Default,
 {
     move |text| {
         text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
-            let (low, high) = (*range.start(), *range.end());
-            Expected(if high == T::LARGEST {
-                Text::new(
-                    format!("a whole number from {low}"),
-                    format!("un nombre entier à partir de {low}"),
-                )
-            } else {
-                Text::new(
+            let least = T::default();
+            let low = match range.start_bound() {
+                Bound::Included(low) | Bound::Excluded(low) => low,
+                Bound::Unbounded => &least,
+            };
+            Expected(match range.end_bound() {
+                Bound::Included(high) | Bound::Excluded(high) => Text::new(
                     format!("a whole number from {low} to {high}"),
                     format!("un nombre entier de {low} à {high}"),
-                )
+                ),
+                Bound::Unbounded => Text::new(
+                    format!("a whole number from {low}"),
+                    format!("un nombre entier à partir de {low}"),
+                ),
             })
         })
     }
-}
-
-/// The largest number of a type.
-pub(crate) trait Limit {
-    /// It.
-    const LARGEST: Self;
-}
-
-impl Limit for u8 {
-    const LARGEST: Self = Self::MAX;
-}
-
-impl Limit for u16 {
-    // A port of this number is one like the others.
-    const LARGEST: Self = 0;
-}
-
-impl Limit for u32 {
-    const LARGEST: Self = Self::MAX;
-}
-
-impl Limit for u64 {
-    const LARGEST: Self = Self::MAX;
 }
 
 /// A time in seconds, with decimals where they are meant.
@@ -83,7 +64,7 @@ mod tests {
             assert_eq!(expected.en, "a whole number from 1 to 100");
             assert_eq!(expected.fr, "un nombre entier de 1 à 100");
         }
-        let expected = whole::<u32>(1..=u32::MAX)("0").unwrap_err().0;
+        let expected = whole::<u32>(1..)("0").unwrap_err().0;
         assert_eq!(expected.en, "a whole number from 1");
     }
 

@@ -28,10 +28,10 @@ pub struct Bench {
     pub clients: u64,
     /// Requests in all, after the warm-up; 100 unless given
     #[arg(long, value_name = "NUMBER", default_value_t = 100, hide_default_value = true,
-          value_parser = values::whole(1..=u64::MAX))]
+          value_parser = values::whole(1_u64..))]
     pub requests: u64,
     /// Requests before the measurement; one for each client unless given
-    #[arg(long, value_name = "NUMBER", value_parser = values::whole(0..=u64::MAX))]
+    #[arg(long, value_name = "NUMBER", value_parser = values::whole(0_u64..))]
     pub warmup: Option<u64>,
 }
 

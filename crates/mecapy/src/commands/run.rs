@@ -43,7 +43,7 @@ pub struct Run {
     #[arg(long, value_name = "0-9", value_parser = values::whole::<u8>(0..=9))]
     pub priority: Option<u8>,
     /// Time limit of the run in seconds; else the function's own
-    #[arg(long, value_name = "SECONDS", value_parser = values::whole(1..=u32::MAX))]
+    #[arg(long, value_name = "SECONDS", value_parser = values::whole(1_u32..))]
     pub timeout: Option<u32>,
 }
 
