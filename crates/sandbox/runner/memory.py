@@ -22,6 +22,12 @@ _MADV_COLLAPSE = 25
 _HUGE = 1 << 21
 # pymem.h
 _PYMEM_DOMAIN_RAW = 0
+# obmalloc.c: sizes of small blocks, 16 bytes apart.
+_SMALL_BLOCKS = range(16, 513, 16)
+# So many blocks one behind the other are no chance: a new pool has begun.
+_IN_A_ROW = 8
+# What is looked through for holes, for each size of block.
+_HOLES_BYTES = 4 << 20
 
 # The reference count that these versions never change (PEP 683): all ones in
 # the lower half. Before, every object counts; after, the layout is another.
@@ -94,12 +100,32 @@ def settle():
     if _HAS_IMMORTALS:
         make_immortal()
     freeze()
+    fill_holes()
     collapse()
 
 
 def freeze():
     """Keeps a run's collector from looking at the template's objects: it would copy all pages."""
     gc.freeze()
+
+
+def fill_holes():
+    """Has a run's small objects lie side by side, in pages that are theirs alone.
+
+    Otherwise they go where the template's were freed, a few to a page, and each
+    of these pages is copied.
+    """
+    allocate = _python.PyObject_Malloc
+    allocate.restype = ctypes.c_size_t
+    allocate.argtypes = (ctypes.c_size_t,)
+    for size in _SMALL_BLOCKS:
+        last = in_a_row = 0
+        for _ in range(_HOLES_BYTES // size):
+            block = allocate(size)
+            in_a_row = in_a_row + 1 if block == last + size else 0
+            last = block
+            if in_a_row == _IN_A_ROW:
+                break
 
 
 def make_immortal():

@@ -24,6 +24,7 @@ from mecapy_runner import (  # noqa: E402
     bytecode,
     calculate,
     child,
+    exercises,
     kernel,
     rehearsal,
     unit_tests,
@@ -53,6 +54,7 @@ def main():
         if "import" in message:
             say({"imported": load(message["import"])})
         elif "settle" in message:
+            exercises.exercise()
             memory.settle()
 
 

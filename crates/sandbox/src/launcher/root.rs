@@ -21,6 +21,7 @@ const RUNNER: &[(&str, &[u8])] = &[
     ("runner/mecapy_runner/child.py", include_bytes!("../../runner/child.py")),
     ("runner/mecapy_runner/convert.py", include_bytes!("../../runner/convert.py")),
     ("runner/mecapy_runner/encode.py", include_bytes!("../../runner/encode.py")),
+    ("runner/mecapy_runner/exercises.py", include_bytes!("../../runner/exercises.py")),
     (
         "runner/mecapy_runner/fork_loop.so",
         include_bytes!(concat!(env!("OUT_DIR"), "/fork_loop.so")),

@@ -18,6 +18,7 @@ mod on_postgres;
 mod open_files;
 mod operator;
 mod queue;
+mod rehearsal;
 mod streams;
 mod telemetry;
 mod terminal;
