@@ -2,9 +2,13 @@
 //! for every implementation.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+#[macro_use]
+mod world;
+
 mod contract;
 mod fairness;
 mod order;
+mod same_order;
 mod scale;
 
 use broker::Queued;
