@@ -72,8 +72,12 @@ impl Server {
 
     /// The server did not answer.
     pub(super) fn away(&self, mut why: String) -> Error {
-        if matches!(self.client.get_connection_info().addr(), ConnectionAddr::Tcp(..)) {
-            why.push_str(" (if it wants TLS, write rediss://)");
+        match self.client.get_connection_info().addr() {
+            ConnectionAddr::Tcp(..) => why.push_str(" (if it wants TLS, write rediss://)"),
+            ConnectionAddr::TcpTls { .. } => {
+                why.push_str(" (write redis:// for a server without TLS)");
+            }
+            _ => {}
         }
         Error::Away { address: self.address.clone(), why }
     }

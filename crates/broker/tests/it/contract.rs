@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use broker::cache::LARGEST;
 use broker::live::BUFFER;
-use broker::{Audience, Error, InLine, LiveEvent, Queued, Received, Topic, Want};
-use domain::Timestamp;
+use broker::{Audience, Decision, Error, InLine, LiveEvent, Queued, Rate, Received, Topic, Want};
+use bytes::Bytes;
 use domain::task::State;
+use domain::{Digest, Timestamp};
 use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -33,6 +35,11 @@ on_every_broker! {
     many_changes_are_told_as_one_and_after_what_came_before,
     a_company_sees_its_own_line,
     a_slow_reader_is_told_that_it_missed_events,
+    what_runs_longest_is_named_first,
+    a_task_that_is_noted_as_running_counts_and_is_settled,
+    a_windows_requests_may_come_at_once_and_then_evenly,
+    each_key_has_a_rate_of_its_own_and_costs_count,
+    a_value_is_kept_for_its_company_alone,
 }
 
 fn event(kind: &'static str, number: i64) -> LiveEvent {
@@ -251,5 +258,87 @@ mod laws {
         assert_eq!(watcher.next().await, Some(Received::Lagged(5)));
         let next = Received::Event(topic(1, 1), Arc::new(event("progress", 5)));
         assert_eq!(watcher.next().await, Some(next));
+    }
+
+    pub(super) async fn what_runs_longest_is_named_first(on: Backend) {
+        let World { broker, clock } = on.start(10).await;
+        for number in [1, 2, 3] {
+            broker.enqueue(queued(1, number)).await.unwrap();
+            broker.take(Want::ANY).await.unwrap().unwrap();
+            clock.advance(Duration::from_secs(10));
+        }
+        broker.settle(task_id(2), 5.0).await.unwrap();
+        let longest = async |seconds, most| {
+            broker.longest_running(Duration::from_secs(seconds), most).await.unwrap()
+        };
+        assert_eq!(longest(0, 10).await, [queued(1, 1), queued(1, 3)]);
+        assert_eq!(longest(0, 1).await, [queued(1, 1)]);
+        assert_eq!(longest(30, 10).await, [queued(1, 1)]);
+        assert_eq!(longest(31, 10).await, []);
+    }
+
+    pub(super) async fn a_task_that_is_noted_as_running_counts_and_is_settled(on: Backend) {
+        let World { broker, .. } = on.start(10).await;
+        let task = Queued { max_running: Some(1), ..queued(1, 1) };
+        broker.note_running(task).await.unwrap();
+        broker.note_running(task).await.unwrap();
+        broker.enqueue(task).await.unwrap();
+        broker.enqueue(Queued { max_running: Some(1), ..queued(1, 2) }).await.unwrap();
+        let depths = broker.depths().await.unwrap();
+        assert_eq!((depths.companies[0].waiting, depths.companies[0].running), (1, 1));
+        assert_eq!(broker.take(Want::ANY).await.unwrap(), None, "the company has no room");
+        broker.settle(task_id(1), 5.0).await.unwrap();
+        assert_eq!(broker.take(Want::ANY).await.unwrap().unwrap().task, task_id(2));
+    }
+
+    pub(super) async fn a_windows_requests_may_come_at_once_and_then_evenly(on: Backend) {
+        let World { broker, clock } = on.start(10).await;
+        let rate = Rate { requests: 3, window: Duration::from_secs(60) };
+        for left in [2, 1, 0] {
+            let decision = broker.allow("user", rate, 1).await.unwrap();
+            let full_in = Duration::from_secs(20 * (3 - u64::from(left)));
+            let retry_after = Duration::ZERO;
+            let expected = Decision { allowed: true, retry_after, remaining: left, full_in };
+            assert_eq!(decision, expected);
+        }
+        clock.advance(Duration::from_secs(5));
+        let refused = broker.allow("user", rate, 1).await.unwrap();
+        let expected = Decision {
+            allowed: false,
+            retry_after: Duration::from_secs(15),
+            remaining: 0,
+            full_in: Duration::from_secs(55),
+        };
+        assert_eq!(refused, expected);
+        clock.advance(refused.retry_after);
+        assert!(broker.allow("user", rate, 1).await.unwrap().allowed);
+        assert!(!broker.allow("user", rate, 1).await.unwrap().allowed);
+    }
+
+    pub(super) async fn each_key_has_a_rate_of_its_own_and_costs_count(on: Backend) {
+        let World { broker, .. } = on.start(10).await;
+        let rate = Rate { requests: 10, window: Duration::from_secs(1) };
+        let allow = async |key, cost| broker.allow(key, rate, cost).await.unwrap();
+        assert_eq!(allow("one", 7).await.remaining, 3);
+        let refused = allow("one", 4).await;
+        assert_eq!((refused.allowed, refused.remaining), (false, 3));
+        assert_eq!(refused.retry_after, Duration::from_millis(100));
+        assert!(allow("one", 3).await.allowed);
+        assert!(allow("two", 10).await.allowed);
+        assert!(!allow("three", 11).await.allowed, "more than there ever is");
+    }
+
+    pub(super) async fn a_value_is_kept_for_its_company_alone(on: Backend) {
+        let World { broker, .. } = on.start(10).await;
+        let (key, ttl) = (Digest([7; 32]), Duration::from_secs(3600));
+        let value = Bytes::from_static(b"{\"stress\": 384.0}\0\xff");
+        assert_eq!(broker.cache_get(company_id(1), key).await.unwrap(), None);
+        broker.cache_put(company_id(1), key, value.clone(), ttl).await.unwrap();
+        assert_eq!(broker.cache_get(company_id(1), key).await.unwrap(), Some(value));
+        assert_eq!(broker.cache_get(company_id(2), key).await.unwrap(), None);
+        assert_eq!(broker.cache_get(company_id(1), Digest([8; 32])).await.unwrap(), None);
+        let large = vec![b'1'; LARGEST + 1].into();
+        broker.cache_put(company_id(2), key, large, ttl).await.unwrap();
+        assert_eq!(broker.cache_get(company_id(2), key).await.unwrap(), None);
     }
 }

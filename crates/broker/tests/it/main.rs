@@ -5,11 +5,15 @@
 #[macro_use]
 mod world;
 
+mod away;
 mod contract;
 mod fairness;
+mod forgotten;
 mod order;
+mod processes;
 mod same_order;
 mod scale;
+mod settings;
 
 use broker::Queued;
 use domain::task::{Priority, QueueClass};

@@ -57,22 +57,32 @@ impl Backend {
             Self::InProcess => Arc::new(InProcess::new(Settings { queued_tasks }, given)),
             Self::Redis => {
                 let settings = redis::Settings { queued_tasks, ..settings(&SERVER) };
-                let broker = Redis::open(settings, given).await.unwrap();
-                assert!(broker.forgotten().await.finish().await.unwrap());
-                Arc::new(broker)
+                Arc::new(rebuilt(Redis::open(settings, given).await.unwrap()).await)
             }
         };
         World { broker, clock }
     }
 }
 
-/// Settings of a broker on its own keys, which goes by the clock it is given.
+/// A broker whose server is empty, as a new one's is, and knows it.
+pub(crate) async fn rebuilt(broker: Redis) -> Redis {
+    assert!(broker.forgotten().await.finish().await.unwrap());
+    broker
+}
+
+/// Settings of a broker on its own keys, whose user may do no more than it
+/// must, and which goes by the clock it is given.
 pub(crate) fn settings(server: &test_support::redis::Redis) -> redis::Settings {
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    let prefix = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let rule = redis::rule(&prefix);
+    let mut command = vec!["ACL", "SETUSER", &prefix, "on", ">s3cret"];
+    command.extend(rule.split_whitespace());
+    assert_eq!(server.cli(&command).unwrap(), "OK");
     redis::Settings {
-        url: server.url(),
+        url: server.url().replace("://", &format!("://{prefix}:s3cret@")),
         ca_pem: None,
-        prefix: format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed)),
+        prefix,
         queued_tasks: 1_000_000,
         time: Time::Given,
     }
