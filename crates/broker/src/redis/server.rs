@@ -7,6 +7,9 @@ use ::redis::{
     RedisError, ServerErrorKind, TlsCertificates, io::tcp::TcpSettings,
 };
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
 use crate::Error;
 
 /// A server, and how to get in.
@@ -34,9 +37,13 @@ impl Server {
         let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
         let client = match ca_pem {
             Some(pem) => {
+                if CertificateDer::pem_slice_iter(pem).next().is_none() {
+                    let why = "it holds no certificate in PEM".to_owned();
+                    return Err(Error::Settings { what: AUTHORITY, why });
+                }
                 let root_cert = Some(pem.to_vec());
                 Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
-                    .map_err(unreadable("the authority's certificate"))?
+                    .map_err(unreadable(AUTHORITY))?
             }
             None => Client::open(info).map_err(unreadable("the URL"))?,
         };
@@ -57,7 +64,7 @@ impl Server {
                 Error::Denied { address, why }
             }
             ErrorKind::Server(ServerErrorKind::NoPerm) => self.without_rights(why),
-            _ if why.contains("ACL failure") || why.contains("NOPERM") => self.without_rights(why),
+            _ if why.contains("The user executing the script") => self.without_rights(why),
             ErrorKind::Io
             | ErrorKind::Server(
                 ServerErrorKind::BusyLoading
@@ -105,6 +112,8 @@ impl fmt::Debug for Server {
 pub fn rule(prefix: &str) -> String {
     format!("~{{{prefix}}}:* resetchannels &{{{prefix}}}:* -@all {COMMANDS}")
 }
+
+const AUTHORITY: &str = "the authority's certificate";
 
 const COMMANDS: &str = "+hello +auth +select +ping +subscribe +publish +evalsha +script|load \
     +time +exists +get +set +del +unlink +pexpire \
