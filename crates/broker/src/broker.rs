@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::task::State;
-use domain::{CompanyId, Digest, TaskId, Timestamp};
+use domain::{CompanyId, Digest, TaskId, Timestamp, WorkerId};
 
 use crate::{
     Admission, Decision, Depths, Error, Line, LiveEvent, Queued, Rate, Rebuild, Subscription,
@@ -47,8 +47,20 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     /// where the row can't be written.
     async fn take_directly(&self, task: Queued, want: Want) -> Result<bool, Error>;
 
-    /// The next task in order that may run in the slot that is offered.
+    /// The next task in order that may run in the slot that is offered. Where
+    /// several workers are [present](Self::present) and `want` says whose slot
+    /// it is, a task goes to the one among those with a free slot where its
+    /// version most likely is warm: which task is next never depends on it.
+    /// That worker is woken, and has 25 ms to take it before others get it;
+    /// [`next_available_at`](Self::next_available_at) says when.
     async fn take(&self, want: Want) -> Result<Option<Queued>, Error>;
+
+    /// A worker lives, and has so many slots of which so many are free. It
+    /// says so every few seconds, and is forgotten after 15.
+    async fn present(&self, worker: WorkerId, slots: u32, free: u32) -> Result<(), Error>;
+
+    /// A worker takes nothing any more.
+    async fn absent(&self, worker: WorkerId) -> Result<(), Error>;
 
     /// A taken task left its slot, and is settled once it is stored. Nothing
     /// happens where that is known, or where it is not taken.

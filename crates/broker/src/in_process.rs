@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::task::State;
-use domain::{Clock, CompanyId, Digest, TaskId, Timestamp};
+use domain::{Clock, CompanyId, Digest, TaskId, Timestamp, WorkerId};
 use tokio::sync::watch;
 
 use crate::cache::Values;
@@ -135,6 +135,15 @@ impl Broker for InProcess {
 
     async fn take(&self, want: Want) -> Result<Option<Queued>, Error> {
         Ok(lock(&self.order).take(want, self.clock.now()))
+    }
+
+    async fn present(&self, _: WorkerId, _: u32, _: u32) -> Result<(), Error> {
+        // It is the only one.
+        Ok(())
+    }
+
+    async fn absent(&self, _: WorkerId) -> Result<(), Error> {
+        Ok(())
     }
 
     async fn vacate(&self, task: TaskId) -> Result<(), Error> {

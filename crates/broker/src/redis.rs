@@ -26,7 +26,7 @@ use ::redis::{Value, cmd};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::task::{QueueClass, State};
-use domain::{Clock, CompanyId, Digest, TaskId, Timestamp};
+use domain::{Clock, CompanyId, Digest, TaskId, Timestamp, WorkerId};
 use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -162,6 +162,11 @@ fn bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
+/// The worker that wants a task; the id of none where it doesn't say.
+fn worker(want: &Want) -> &[u8] {
+    want.worker.as_ref().map_or(&[0; 16], |worker| worker.0.as_bytes())
+}
+
 const fn digit(yes: bool) -> &'static [u8] {
     if yes { b"1" } else { b"0" }
 }
@@ -198,7 +203,7 @@ impl Broker for Redis {
 
     async fn take_directly(&self, task: Queued, want: Want) -> Result<bool, Error> {
         let undo = Errand::new("remove", &[task.task.0.as_bytes()]);
-        let args = [&pack(&task)[..], digit(want.last)];
+        let args = [&pack(&task)[..], digit(want.last), worker(&want)];
         let answer = self.inner.or_else("take_directly", &args, undo).await?;
         self.is(&answer.value)
     }
@@ -206,11 +211,23 @@ impl Broker for Redis {
     async fn take(&self, want: Want) -> Result<Option<Queued>, Error> {
         let name = Uuid::new_v4();
         let undo = Errand::new("untake", &[name.as_bytes()]);
-        let args = [&name.as_bytes()[..], digit(want.last)];
+        let args = [&name.as_bytes()[..], digit(want.last), worker(&want)];
         match self.inner.or_else("take", &args, undo).await?.value {
             Value::Nil => Ok(None),
             task => self.task(&task).map(Some),
         }
+    }
+
+    async fn present(&self, worker: WorkerId, slots: u32, free: u32) -> Result<(), Error> {
+        self.inner.local.present(worker);
+        let (slots, free) = (slots.to_string(), free.to_string());
+        let args = [&worker.0.as_bytes()[..], slots.as_bytes(), free.as_bytes()];
+        self.inner.call("present", &args).await.map(drop)
+    }
+
+    async fn absent(&self, worker: WorkerId) -> Result<(), Error> {
+        self.inner.local.absent(worker);
+        self.inner.call("absent", &[worker.0.as_bytes()]).await.map(drop)
     }
 
     async fn vacate(&self, task: TaskId) -> Result<(), Error> {

@@ -18,7 +18,12 @@ use super::told::Local;
 use crate::Error;
 
 /// The order, and what is done with it.
-const ORDER: &str = concat!(include_str!("order.lua"), include_str!("operations.lua"));
+const ORDER: &str = concat!(
+    include_str!("order.lua"),
+    include_str!("workers.lua"),
+    include_str!("tasks.lua"),
+    include_str!("operations.lua"),
+);
 /// Rate limits.
 const ALLOW: &str = include_str!("allow.lua");
 

@@ -68,24 +68,58 @@ function operations.enqueue(packed)
     if add(read_task(packed)) then wake() end
 end
 
--- A name for this take, in case its answer gets lost; whether the slot is the
--- last of several
-function operations.take(name, last)
-    promote()
-    local c = whose_turn(last == '1')
-    local id = c and next_of(c, last ~= '1')
-    if not id then return false end
-    call('SET', P .. 'taken:' .. name, id, 'PX', TAKEN_MS)
-    return dispatch(c, id).packed
+-- What was offered to the worker is its own now. Whoever did not take it in
+-- time is offered nothing more before it shows that it is there.
+local function accept(id, worker)
+    local run = run_of(id)
+    withdraw_offer(id, run.worker)
+    if run.worker == worker then return end
+    take_slots(run.worker, math.huge)
+    take_slots(worker, 1)
+    run.worker = worker
+    write_run(id, run)
 end
 
-function operations.take_directly(packed, last)
+-- A name for this take, in case its answer gets lost; whether the slot is the
+-- last of several; whose it is
+function operations.take(name, last, worker)
+    promote()
+    last = last == '1'
+    local id = offered_to(worker)
+    if id then accept(id, worker) end
+    while not id do
+        local c = whose_turn(last)
+        id = c and next_of(c, not last)
+        if not id then return false end
+        local chosen = worker == NOBODY and worker or preferred(task_of(id).version, last, worker)
+        dispatch(c, id, chosen)
+        if chosen ~= worker then
+            offer(id, chosen)
+            woken = 1
+            call('PUBLISH', P .. 'told', me .. 'O' .. chosen)
+            id = nil
+        end
+    end
+    call('SET', P .. 'taken:' .. name, id, 'PX', TAKEN_MS)
+    return call('HGET', P .. 'tasks', id)
+end
+
+function operations.present(worker, slots, free)
+    local taken = slots - free + call('ZCARD', P .. 'offered:' .. worker)
+    write_worker(worker, { slots = slots, taken = taken, until_us = now + LIVES_US })
+end
+
+function operations.absent(worker)
+    call('HDEL', P .. 'workers', worker)
+end
+
+function operations.take_directly(packed, last, worker)
     local task = read_task(packed)
     if task.available_at + offset > now or not add(task) then return 0 end
     promote()
     local c = whose_turn(last == '1')
     if c and next_of(c, last ~= '1') == task.id then
-        dispatch(c, task.id)
+        dispatch(c, task.id, worker)
         return 1
     end
     remove(task.id)
@@ -102,7 +136,9 @@ end
 function operations.vacate(id)
     local run = run_of(id)
     if not run or run.in_slot == 0 then return end
-    call('HSET', P .. 'running', id, struct.pack(RUN, run.tag, run.started_at, 0))
+    run.in_slot = 0
+    write_run(id, run)
+    take_slots(run.worker, -1)
     local c = company(task_of(id).company)
     c.slots = max(c.slots - 1, 0)
     refresh(c)
@@ -140,7 +176,7 @@ function operations.note_running(packed)
     if call('HSETNX', P .. 'tasks', task.id, packed) == 0 then return end
     local c = company(task.company)
     configure(c, task)
-    run(c, task, predict(task))
+    run(c, task, predict(task), NOBODY)
     refresh(c)
 end
 
@@ -195,6 +231,8 @@ function operations.next_available_at()
         local since = tonumber(call('ZREVRANGE', P .. 'quiet', 0, 0, 'WITHSCORES')[2])
         if since then at = min(at or math.huge, since + KEPT_US) end
     end
+    local offered = tonumber(call('ZRANGE', P .. 'offered', 0, 0, 'WITHSCORES')[2])
+    if offered then at = min(at or math.huge, offered + GRACE_US) end
     return at and at - offset or false
 end
 

@@ -117,7 +117,7 @@ const AUTHORITY: &str = "the authority's certificate";
 
 const COMMANDS: &str = "+hello +auth +select +ping +subscribe +publish +evalsha +script|load \
     +time +exists +get +set +del +unlink +pexpire \
-    +hget +hset +hsetnx +hdel +hlen +hincrby +sadd +srem +sismember +smembers \
+    +hget +hgetall +hset +hsetnx +hdel +hlen +hincrby +sadd +srem +sismember +smembers \
     +zadd +zrem +zcard +zrange +zrevrange +zrangebyscore +zremrangebyscore +zlexcount";
 
 fn address(info: &ConnectionInfo) -> String {

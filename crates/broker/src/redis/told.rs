@@ -5,11 +5,11 @@
 //! What can't be sent is not kept: the others are told that something was
 //! lost, and look again.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
 use domain::task::State;
-use domain::{CompanyId, TaskId};
+use domain::{CompanyId, TaskId, WorkerId};
 use tokio::sync::{Notify, watch};
 
 use super::codec::{take, uuid};
@@ -31,6 +31,8 @@ pub(super) struct Local {
     work: watch::Sender<u64>,
     topics: Topics,
     endings: Waiters<State>,
+    /// Those of this process.
+    workers: Mutex<HashSet<WorkerId>>,
 }
 
 /// Something for the other processes.
@@ -38,6 +40,8 @@ pub(super) struct Local {
 enum Entry {
     /// There may be work; the scripts tell this.
     Work,
+    /// There is a task for this worker; the scripts tell this.
+    Offered(WorkerId),
     Ended(TaskId, State),
     Changed(Topic),
     Published(Topic, LiveEvent),
@@ -61,7 +65,21 @@ struct Waiting {
 
 impl Local {
     pub(super) fn new(me: Process) -> Self {
-        Self { me, work: watch::Sender::new(0), topics: Topics::default(), endings: Waiters::new() }
+        Self {
+            me,
+            work: watch::Sender::new(0),
+            topics: Topics::default(),
+            endings: Waiters::new(),
+            workers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn present(&self, worker: WorkerId) {
+        lock(&self.workers).insert(worker);
+    }
+
+    pub(super) fn absent(&self, worker: WorkerId) {
+        lock(&self.workers).remove(&worker);
     }
 
     pub(super) fn work(&self) -> Work {
@@ -113,6 +131,11 @@ impl Local {
         while !rest.is_empty() {
             match read(&mut rest) {
                 Some(Entry::Work) => self.wake(),
+                Some(Entry::Offered(worker)) => {
+                    if lock(&self.workers).contains(&worker) {
+                        self.wake();
+                    }
+                }
                 Some(Entry::Ended(task, state)) => self.ended(task, state),
                 Some(Entry::Changed(topic)) => self.changed(topic),
                 Some(Entry::Published(topic, event)) => self.publish(topic, event),
@@ -185,6 +208,10 @@ impl Outbox {
 fn write(entry: &Entry, to: &mut Vec<u8>) {
     match entry {
         Entry::Work => to.push(b'W'),
+        Entry::Offered(worker) => {
+            to.push(b'O');
+            to.extend(worker.0.as_bytes());
+        }
         Entry::Ended(task, state) => {
             to.push(b'E');
             to.extend(task.0.as_bytes());
@@ -208,6 +235,7 @@ fn write(entry: &Entry, to: &mut Vec<u8>) {
 fn read(rest: &mut &[u8]) -> Option<Entry> {
     Some(match &take::<1>(rest)? {
         b"W" => Entry::Work,
+        b"O" => Entry::Offered(WorkerId(uuid(rest)?)),
         b"E" => Entry::Ended(TaskId(uuid(rest)?), read_text(rest)?.parse().ok()?),
         b"C" => Entry::Changed(read_topic(rest)?),
         b"P" => {

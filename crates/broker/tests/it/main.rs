@@ -14,6 +14,7 @@ mod processes;
 mod same_order;
 mod scale;
 mod settings;
+mod warmth;
 
 use broker::Queued;
 use domain::task::{Priority, QueueClass};

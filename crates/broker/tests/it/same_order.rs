@@ -87,11 +87,13 @@ async fn step(
     match step {
         Step::Enqueue(task) => both!(enqueue(*task)),
         Step::TakeDirectly(task, last) => {
-            if both!(take_directly(*task, Want { last: *last })) {
+            if both!(take_directly(*task, Want { last: *last, ..Want::ANY })) {
                 running.push(task.task);
             }
         }
-        Step::Take(last) => running.extend(both!(take(Want { last: *last })).map(|task| task.task)),
+        Step::Take(last) => {
+            running.extend(both!(take(Want { last: *last, ..Want::ANY })).map(|task| task.task))
+        }
         Step::Vacate(index) => both!(vacate(picked(index, running))),
         Step::Settle(index, ms) => {
             let id = picked(index, running);
