@@ -12,6 +12,7 @@
 //! already (it waits, it ended) is made up for when it is back.
 
 mod codec;
+mod entry;
 mod link;
 mod process;
 mod rebuild;

@@ -67,32 +67,57 @@ async fn the_tasks_of_a_version_run_on_one_worker_while_it_is_free() {
 }
 
 #[tokio::test]
-async fn the_worker_that_is_meant_is_woken_and_the_order_stays() {
+async fn the_free_worker_that_is_meant_is_woken() {
     let (workers, _) = workers().await;
-    // Everything that is meant for another than the first.
-    let (broker, first) = &workers[0];
-    let mut woken: Vec<_> = workers.iter().map(|(broker, _)| broker.work()).collect();
-    for number in 0..9 {
+    let [(broker, first), (other, second), (third, last)] = &workers[..] else { panic!() };
+    let mut number = 0;
+    loop {
+        let mut heard = [other.work(), third.work()];
         broker.enqueue(of(number, number)).await.unwrap();
+        for work in &mut heard {
+            assert!(timeout(SOON, work.changed()).await.unwrap(), "a task was enqueued");
+        }
+        if broker.take(Want::ANY.of(*first)).await.unwrap().is_none() {
+            let [one, two] = &mut heard;
+            let (meant, id) = timeout(SOON, async {
+                tokio::select! {
+                    _ = one.changed() => (other, second),
+                    _ = two.changed() => (third, last),
+                }
+            })
+            .await
+            .unwrap();
+            assert_eq!(meant.take(Want::ANY.of(*id)).await.unwrap(), Some(of(number, number)));
+            break;
+        }
+        broker.settle(task_id(number), 5.0).await.unwrap();
+        number += 1;
+    }
+}
+
+#[tokio::test]
+async fn what_runs_is_what_is_next_on_whichever_worker() {
+    let (workers, _) = workers().await;
+    let (slots, more) = (SLOTS * 3, 5);
+    for number in 0..slots + more {
+        workers[0].0.enqueue(of(number, number)).await.unwrap();
     }
     let mut given = Vec::new();
-    for _ in 0..3 {
-        for ((broker, id), work) in workers.iter().zip(&mut woken) {
-            if timeout(SOON, work.changed()).await.unwrap()
-                && let Some(task) = broker.take(Want::ANY.of(*id)).await.unwrap()
-            {
-                given.push(task.task);
-            }
-            broker.enqueue(of(1, 100 + given.len() as u32)).await.unwrap();
+    let mut free = [SLOTS; 3];
+    // Each looks until nothing comes, as it does when it is woken.
+    for turn in 0..6 {
+        let (broker, id) = &workers[turn % 3];
+        while free[turn % 3] > 0 {
+            let want = Want::slot(free[turn % 3], SLOTS).of(*id);
+            let Some(task) = broker.take(want).await.unwrap() else { break };
+            given.push(task.task);
+            free[turn % 3] -= 1;
         }
     }
-    assert!(given.len() >= 3, "{given:?}");
-    let line = broker.line(company_id(1), 100).await.unwrap();
-    // What waits comes after all that was given out, on whichever worker.
-    let waits: Vec<_> = line.next.iter().map(|next| next.task).collect();
-    let last_given = given.iter().max().unwrap();
-    assert!(waits.iter().all(|task| task > last_given), "{given:?} before {waits:?}");
-    broker.absent(*first).await.unwrap();
+    given.sort_unstable();
+    assert_eq!(given, (0..slots).map(task_id).collect::<Vec<_>>(), "no slot stays free");
+    let waits = workers[0].0.line(company_id(1), 100).await.unwrap().next;
+    assert_eq!(waits.len(), more as usize);
 }
 
 #[tokio::test]
