@@ -68,16 +68,19 @@ function operations.enqueue(packed)
     if add(read_task(packed)) then wake() end
 end
 
--- What was offered to the worker is its own now. Whoever did not take it in
--- time is offered nothing more before it shows that it is there.
-local function accept(id, worker)
+-- What was offered to the worker, or to another in vain, is its own now, if it
+-- may run in its slot. Who did not take it in time is offered nothing more
+-- before it says that it is present.
+local function accept(id, worker, last)
     local run = run_of(id)
+    if run.worker ~= worker and last and task_of(id).class == 3 then return nil end
     withdraw_offer(id, run.worker)
-    if run.worker == worker then return end
+    if run.worker == worker then return id end
     take_slots(run.worker, math.huge)
     take_slots(worker, 1)
     run.worker = worker
     write_run(id, run)
+    return id
 end
 
 -- A name for this take, in case its answer gets lost; whether the slot is the
@@ -86,7 +89,7 @@ function operations.take(name, last, worker)
     promote()
     last = last == '1'
     local id = offered_to(worker)
-    if id then accept(id, worker) end
+    id = id and accept(id, worker, last)
     while not id do
         local c = whose_turn(last)
         id = c and next_of(c, not last)

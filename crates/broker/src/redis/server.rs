@@ -108,6 +108,15 @@ impl fmt::Debug for Server {
 /// The least that a user must be allowed, as `ACL SETUSER` takes it: our keys
 /// and our channel, and the commands that the scripts and we call. Nothing
 /// that deletes what is not ours.
+///
+/// ```
+/// let commands = "+hello +auth +select +subscribe +publish +evalsha +script|load \
+///     +time +exists +get +set +del +unlink +pexpire \
+///     +hget +hgetall +hset +hsetnx +hdel +hlen +hincrby +sadd +srem +sismember +smembers \
+///     +zadd +zrem +zcard +zrange +zrevrange +zrangebyscore +zremrangebyscore +zlexcount";
+/// let rule = format!("~{{mecapy}}:* resetchannels &{{mecapy}}:* -@all {commands}");
+/// assert_eq!(broker::redis::rule("mecapy"), rule);
+/// ```
 #[must_use]
 pub fn rule(prefix: &str) -> String {
     format!("~{{{prefix}}}:* resetchannels &{{{prefix}}}:* -@all {COMMANDS}")
@@ -115,7 +124,7 @@ pub fn rule(prefix: &str) -> String {
 
 const AUTHORITY: &str = "the authority's certificate";
 
-const COMMANDS: &str = "+hello +auth +select +ping +subscribe +publish +evalsha +script|load \
+const COMMANDS: &str = "+hello +auth +select +subscribe +publish +evalsha +script|load \
     +time +exists +get +set +del +unlink +pexpire \
     +hget +hgetall +hset +hsetnx +hdel +hlen +hincrby +sadd +srem +sismember +smembers \
     +zadd +zrem +zcard +zrange +zrevrange +zrangebyscore +zremrangebyscore +zlexcount";
