@@ -48,7 +48,6 @@ async fn drained(companies: u32, tasks: u32) -> Duration {
     for number in 0..tasks {
         broker.enqueue(queued(1 + number % companies, number)).await.unwrap();
     }
-    let filled = started.elapsed();
     let mut used = vec![0; companies as usize];
     for number in 0..tasks {
         let given = broker.take(Want::ANY).await.unwrap().unwrap();
@@ -60,12 +59,6 @@ async fn drained(companies: u32, tasks: u32) -> Duration {
         }
     }
     assert_eq!(broker.take(Want::ANY).await.unwrap(), None);
-    let each = |time: Duration| time.as_micros() / u128::from(tasks);
-    eprintln!(
-        "{tasks} tasks of {companies} companies: enqueue {} µs, take and settle {} µs",
-        each(filled),
-        each(started.elapsed() - filled),
-    );
     started.elapsed()
 }
 
