@@ -1,16 +1,20 @@
 //! The port: what a broker does for engine and workers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::task::State;
-use domain::{CompanyId, TaskId, Timestamp};
+use domain::{CompanyId, Digest, TaskId, Timestamp, WorkerId};
 
 use crate::{
-    Admission, Depths, Error, Line, LiveEvent, Queued, Subscription, Topic, Waiter, Want, Work,
+    Admission, Decision, Depths, Error, Line, LiveEvent, Queued, Rate, Rebuild, Subscription,
+    Topic, Waiter, Want, Work,
 };
 
-/// Queue order, wake-ups, live events and completion, behind one trait.
+/// Queue order, wake-ups, live events, completion, rate limits and a cache,
+/// behind one trait.
 ///
 /// The life of a task here: [`admit`](Self::admit) before its row is written,
 /// [`enqueue`](Self::enqueue) after the commit (or
@@ -19,6 +23,12 @@ use crate::{
 /// [`settle`](Self::settle), [`hand_back`](Self::hand_back) or
 /// [`remove`](Self::remove). A retry is `settle`, then `enqueue` with a later
 /// `available_at`.
+///
+/// Where the order's server is away, calls answer [`Error::Away`] within a
+/// second. [`enqueue`](Self::enqueue), [`vacate`](Self::vacate),
+/// [`settle`](Self::settle), [`hand_back`](Self::hand_back) and
+/// [`remove`](Self::remove) still happen when it is back, before any other
+/// call of this process: they say what a row says already.
 #[async_trait]
 pub trait Broker: Send + Sync + std::fmt::Debug {
     /// Reserves a place in the queue, to be held until the task was enqueued
@@ -37,8 +47,20 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     /// where the row can't be written.
     async fn take_directly(&self, task: Queued, want: Want) -> Result<bool, Error>;
 
-    /// The next task in order that may run in the slot that is offered.
+    /// The next task in order that may run in the slot that is offered. Where
+    /// several workers are [present](Self::present) and `want` says whose slot
+    /// it is, a task goes to the one among those with a free slot where its
+    /// version most likely is warm: which task is next never depends on it.
+    /// That worker is woken, and has 25 ms to take it before others get it;
+    /// [`next_available_at`](Self::next_available_at) says when.
     async fn take(&self, want: Want) -> Result<Option<Queued>, Error>;
+
+    /// A worker lives, and has so many slots of which so many are free. It
+    /// says so every few seconds, and is forgotten after 15.
+    async fn present(&self, worker: WorkerId, slots: u32, free: u32) -> Result<(), Error>;
+
+    /// A worker takes nothing any more.
+    async fn absent(&self, worker: WorkerId) -> Result<(), Error>;
 
     /// A taken task left its slot, and is settled once it is stored. Nothing
     /// happens where that is known, or where it is not taken.
@@ -70,6 +92,40 @@ pub trait Broker: Send + Sync + std::fmt::Debug {
     /// When the next delayed task becomes available, to arm a timer by: no
     /// wake-up is sent at that time.
     async fn next_available_at(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// Resolves when the content of the broker was lost, at its first start
+    /// too, and the caller is the one process that rebuilds it. Never, where
+    /// the content lives and dies with the process.
+    async fn forgotten(&self) -> Rebuild;
+
+    /// Takes note of a task that runs already: its company is charged for it
+    /// and it counts as running. Nothing happens where it is known, or has
+    /// ended since the content was lost.
+    async fn note_running(&self, task: Queued) -> Result<(), Error>;
+
+    /// Up to `most` of the tasks that were given out `age` ago or earlier and
+    /// have not been settled since, the oldest first. What the database does
+    /// not know as running was lost between two processes: it is handed back
+    /// or removed.
+    async fn longest_running(&self, age: Duration, most: usize) -> Result<Vec<Queued>, Error>;
+
+    /// Counts a request of `cost` against the limit of `key`, or refuses it.
+    /// One that costs more than the whole rate is always refused.
+    async fn allow(&self, key: &str, rate: Rate, cost: u32) -> Result<Decision, Error>;
+
+    /// What was kept under the key, where that was less than its time ago and
+    /// it had not to make room.
+    async fn cache_get(&self, company: CompanyId, key: Digest) -> Result<Option<Bytes>, Error>;
+
+    /// Keeps a value for `ttl` at most; one of more than
+    /// [`LARGEST`](crate::cache::LARGEST) bytes is not kept.
+    async fn cache_put(
+        &self,
+        company: CompanyId,
+        key: Digest,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Result<(), Error>;
 
     /// Wakes its holder whenever [`take`](Self::take) may have something new.
     fn work(&self) -> Work;

@@ -23,4 +23,58 @@ pub enum Error {
         /// How many may.
         limit: u64,
     },
+    /// The server of the broker does not answer.
+    #[error(
+        "expected Redis at {address}, found none that answers: {why}; it is tried again \
+         all the time: see that it runs there, and that its URL is right"
+    )]
+    Away {
+        /// Host and port.
+        address: String,
+        /// What was found instead.
+        why: String,
+    },
+    /// The server of the broker does not let us in.
+    #[error(
+        "Redis at {address} does not let us in: {why}; expected a URL such as \
+         redis://user:password@host:6379/0 with a user and a password that it knows"
+    )]
+    Denied {
+        /// Host and port.
+        address: String,
+        /// What it said.
+        why: String,
+    },
+    /// The server of the broker does not let our user do what it must.
+    #[error(
+        "Redis at {address} refuses our user: {why}; expected a user with the rule: ACL SETUSER <user> {rule}"
+    )]
+    Rights {
+        /// Host and port.
+        address: String,
+        /// What it said.
+        why: String,
+        /// What the user must be allowed.
+        rule: String,
+    },
+    /// The server of the broker can't be talked to, and won't be until
+    /// somebody mends something.
+    #[error("Redis at {address} can't be used: {why}")]
+    Unusable {
+        /// Host and port.
+        address: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The URL or the certificate of the broker's server can't be read.
+    #[error(
+        "{what} of Redis can't be read: {why}; expected redis://user:password@host:port/db, \
+         or rediss:// for TLS"
+    )]
+    Settings {
+        /// Which setting.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
 }

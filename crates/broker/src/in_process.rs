@@ -3,18 +3,22 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use domain::task::State;
-use domain::{Clock, CompanyId, TaskId, Timestamp};
+use domain::{Clock, CompanyId, Digest, TaskId, Timestamp, WorkerId};
 use tokio::sync::watch;
 
+use crate::cache::Values;
 use crate::live::Topics;
 use crate::order::Order;
+use crate::rates::Limiter;
 use crate::waiting::{Waiters, lock};
 use crate::{
-    Admission, Broker, Depths, Error, Line, LiveEvent, Queued, Subscription, Topic, Waiter, Want,
-    Work,
+    Admission, Broker, Decision, Depths, Error, Line, LiveEvent, Queued, Rate, Rebuild,
+    Subscription, Topic, Waiter, Want, Work,
 };
 
 /// What the broker is built from.
@@ -39,6 +43,8 @@ pub struct InProcess {
     changes: watch::Sender<u64>,
     topics: Topics,
     endings: Waiters<State>,
+    limiter: Limiter,
+    values: Values,
 }
 
 /// Places promised to tasks whose rows are being written.
@@ -77,6 +83,8 @@ impl InProcess {
             changes: watch::Sender::new(0),
             topics: Topics::default(),
             endings: Waiters::new(),
+            limiter: Limiter::new(),
+            values: Values::new(),
         }
     }
 
@@ -129,6 +137,15 @@ impl Broker for InProcess {
         Ok(lock(&self.order).take(want, self.clock.now()))
     }
 
+    async fn present(&self, _: WorkerId, _: u32, _: u32) -> Result<(), Error> {
+        // It is the only one.
+        Ok(())
+    }
+
+    async fn absent(&self, _: WorkerId) -> Result<(), Error> {
+        Ok(())
+    }
+
     async fn vacate(&self, task: TaskId) -> Result<(), Error> {
         lock(&self.order).vacate(task, self.clock.now());
         Ok(())
@@ -172,6 +189,38 @@ impl Broker for InProcess {
 
     async fn next_available_at(&self) -> Result<Option<Timestamp>, Error> {
         Ok(lock(&self.order).next_available_at())
+    }
+
+    async fn forgotten(&self) -> Rebuild {
+        std::future::pending().await
+    }
+
+    async fn note_running(&self, task: Queued) -> Result<(), Error> {
+        lock(&self.order).note_running(task, self.clock.now());
+        Ok(())
+    }
+
+    async fn longest_running(&self, age: Duration, most: usize) -> Result<Vec<Queued>, Error> {
+        Ok(lock(&self.order).longest_running(self.clock.now().before(age), most))
+    }
+
+    async fn allow(&self, key: &str, rate: Rate, cost: u32) -> Result<Decision, Error> {
+        Ok(self.limiter.allow(key, rate, cost, self.clock.now()))
+    }
+
+    async fn cache_get(&self, company: CompanyId, key: Digest) -> Result<Option<Bytes>, Error> {
+        Ok(self.values.get((company, key), self.clock.now()))
+    }
+
+    async fn cache_put(
+        &self,
+        company: CompanyId,
+        key: Digest,
+        value: Bytes,
+        ttl: Duration,
+    ) -> Result<(), Error> {
+        self.values.put((company, key), value, ttl, self.clock.now());
+        Ok(())
     }
 
     fn work(&self) -> Work {

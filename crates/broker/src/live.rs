@@ -52,8 +52,9 @@ pub enum Received {
     Changed,
     /// An event, and where it was published.
     Event(Topic, Arc<LiveEvent>),
-    /// The reader was too slow and this many events are lost to it: it reads
-    /// the present state anew, and tells its own reader to (`reset`).
+    /// The reader was too slow, or the broker lost its server for a while,
+    /// and at least this many events are lost to it: it reads the present
+    /// state anew, and tells its own reader to (`reset`).
     Lagged(u64),
 }
 
@@ -63,7 +64,7 @@ pub enum Received {
 pub struct Subscription {
     // Declared first: the receiver must be gone when the topic is asked
     // whether anybody still listens.
-    receiver: broadcast::Receiver<(Topic, Arc<LiveEvent>)>,
+    receiver: broadcast::Receiver<Told>,
     changes: watch::Receiver<()>,
     _registered: OnDrop,
 }
@@ -75,7 +76,8 @@ impl Subscription {
             // In this order: a task's last words come before its end.
             biased;
             received = self.receiver.recv() => match received {
-                Ok((topic, event)) => Some(Received::Event(topic, event)),
+                Ok(Told::Event(topic, event)) => Some(Received::Event(topic, event)),
+                Ok(Told::Missed) => Some(Received::Lagged(1)),
                 Err(broadcast::error::RecvError::Lagged(missed)) => Some(Received::Lagged(missed)),
                 Err(broadcast::error::RecvError::Closed) => None,
             },
@@ -86,10 +88,18 @@ impl Subscription {
 
 type Channels<K> = Arc<Mutex<HashMap<K, Channel>>>;
 
+/// What those who watch the same thing are told.
+#[derive(Clone, Debug)]
+enum Told {
+    Event(Topic, Arc<LiveEvent>),
+    /// Nobody knows what.
+    Missed,
+}
+
 /// Where those who watch the same thing are told.
 #[derive(Clone, Debug)]
 struct Channel {
-    live: broadcast::Sender<(Topic, Arc<LiveEvent>)>,
+    live: broadcast::Sender<Told>,
     changes: watch::Sender<()>,
 }
 
@@ -128,7 +138,17 @@ impl Topics {
         let event = Arc::new(event);
         for channel in [one, all].into_iter().flatten() {
             // The last reader may just have left; then nobody misses it.
-            let _ = channel.live.send((topic, Arc::clone(&event)));
+            let _ = channel.live.send(Told::Event(topic, Arc::clone(&event)));
+        }
+    }
+
+    /// Has everybody look again who watches something.
+    pub(crate) fn missed(&self) {
+        let mut channels: Vec<_> = lock(&self.by_topic).values().cloned().collect();
+        channels.extend(lock(&self.by_company).values().cloned());
+        for channel in channels {
+            let _ = channel.live.send(Told::Missed);
+            channel.changes.send_replace(());
         }
     }
 

@@ -114,6 +114,43 @@ impl Order {
         true
     }
 
+    /// Takes note of a task that runs already, whatever its turn would be;
+    /// `false` where it is known.
+    pub fn note_running(&mut self, task: Queued, now: Timestamp) -> bool {
+        if self.tasks.contains_key(&task.task) {
+            return false;
+        }
+        let predicted_ms = self.estimates.predict(&task);
+        self.dispatched += 1;
+        let company = self.companies.entry(task.company).or_default();
+        company.configure(task.company_weight, task.max_running);
+        company.occupy(self.dispatched);
+        let charge = company.account.charge(predicted_ms, now);
+        self.running[index(task.class)] += 1;
+        let place = Place::Running { charge, in_slot: true };
+        self.tasks.insert(task.task, Entry { queued: task, place });
+        self.refresh(task.company, now);
+        true
+    }
+
+    /// Up to `most` of the tasks that were given out at `before` or earlier,
+    /// the longest ago first.
+    #[must_use]
+    pub fn longest_running(&self, before: Timestamp, most: usize) -> Vec<Queued> {
+        let mut running: Vec<_> = self
+            .tasks
+            .values()
+            .filter_map(|entry| match entry.place {
+                Place::Running { charge, .. } => Some((charge.started_at(), entry.queued)),
+                Place::Ready | Place::Delayed => None,
+            })
+            .filter(|(started_at, _)| *started_at <= before)
+            .collect();
+        running.sort_unstable_by_key(|(started_at, queued)| (*started_at, queued.task));
+        running.truncate(most);
+        running.into_iter().map(|(_, queued)| queued).collect()
+    }
+
     /// The next task that may have the slot, now running.
     pub fn take(&mut self, want: Want, now: Timestamp) -> Option<Queued> {
         self.promote(now);
@@ -385,7 +422,7 @@ impl Order {
 }
 
 /// `high_priority` is first in, first out; the others go by priority before.
-fn key(queued: &Queued) -> Key {
+pub(crate) fn key(queued: &Queued) -> Key {
     let rank = match queued.class {
         QueueClass::HighPriority => 0,
         QueueClass::Default | QueueClass::LongRunning => 9 - u8::from(queued.priority),
@@ -393,7 +430,7 @@ fn key(queued: &Queued) -> Key {
     Key { rank, submitted_at: queued.submitted_at, task: queued.task }
 }
 
-const fn index(class: QueueClass) -> usize {
+pub(crate) const fn index(class: QueueClass) -> usize {
     match class {
         QueueClass::HighPriority => 0,
         QueueClass::Default => 1,

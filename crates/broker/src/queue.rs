@@ -1,7 +1,7 @@
 //! What is queued, what is wanted, and how much waits.
 
 use domain::task::{Priority, QueueClass};
-use domain::{CompanyId, TaskId, Timestamp, VersionId};
+use domain::{CompanyId, TaskId, Timestamp, VersionId, WorkerId};
 
 /// A task as the queue knows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,18 +37,26 @@ pub struct Want {
     /// `long_running` task gets it, and no company that runs something else
     /// while it is kept for one that ran something lately.
     pub last: bool,
+    /// Whose it is, where there are several workers.
+    pub worker: Option<WorkerId>,
 }
 
 impl Want {
     /// Any slot but the last of several.
-    pub const ANY: Self = Self { last: false };
+    pub const ANY: Self = Self { last: false, worker: None };
     /// The last of several.
-    pub const LAST: Self = Self { last: true };
+    pub const LAST: Self = Self { last: true, worker: None };
 
     /// A slot of a worker that has `free` of `total` left.
     #[must_use]
     pub fn slot(free: u32, total: u32) -> Self {
-        Self { last: free <= 1 && total > 1 }
+        Self { last: free <= 1 && total > 1, worker: None }
+    }
+
+    /// The same slot, of this worker.
+    #[must_use]
+    pub fn of(self, worker: WorkerId) -> Self {
+        Self { worker: Some(worker), ..self }
     }
 }
 

@@ -33,8 +33,10 @@ pub struct Waiter<T> {
 }
 
 impl<T> Waiter<T> {
-    /// What was told; `None` where the broker is gone. May be awaited again
-    /// after a timeout of the caller's, until it has answered.
+    /// What was told; `None` where the broker is gone or can't say, because it
+    /// lost its server for a while: who waits then reads the state, and waits
+    /// anew where it is not what they wait for. May be awaited again after a
+    /// timeout of the caller's, until it has answered.
     pub async fn told(&mut self) -> Option<T> {
         (&mut self.receiver).await.ok()
     }
@@ -89,6 +91,11 @@ impl<T: Clone + Send + 'static> Waiters<T> {
     pub(crate) fn tell(&self, task: TaskId, what: &T) -> usize {
         let waiting = lock(&self.0).by_task.remove(&task).unwrap_or_default();
         waiting.into_iter().filter_map(|(_, sender)| sender.send(what.clone()).ok()).count()
+    }
+
+    /// Ends every wait without an answer.
+    pub(crate) fn give_up(&self) {
+        lock(&self.0).by_task.clear();
     }
 
     #[cfg(test)]

@@ -26,6 +26,14 @@ pub struct Charge {
     started_at: Timestamp,
 }
 
+impl Charge {
+    /// When the task was given out.
+    #[must_use]
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+}
+
 impl Default for Account {
     fn default() -> Self {
         Self { weight: 1, used: 0, charged: 0, running: 0, started_us: 0 }

@@ -76,8 +76,7 @@ impl Company {
 
     /// Takes the task that was chosen out of its queue, as dispatch `number`.
     pub fn serve(&mut self, class: QueueClass, key: Key, predicted_ms: f64, number: u64) {
-        self.served = number;
-        self.slots += 1;
+        self.occupy(number);
         self.forget(class, key);
         let (served, passed) =
             self.queues[index(class)..].split_first_mut().expect("every class has its queue");
@@ -86,6 +85,12 @@ impl Company {
             queue.passed_over_ms =
                 if queue.ready.is_empty() { 0.0 } else { queue.passed_over_ms + predicted_ms };
         }
+    }
+
+    /// Takes note of dispatch `number`, whose task holds a slot.
+    pub fn occupy(&mut self, number: u64) {
+        self.served = number;
+        self.slots += 1;
     }
 
     /// Whether it could run something now, and something not long.

@@ -2,10 +2,19 @@
 //! for every implementation.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+#[macro_use]
+mod world;
+
+mod away;
 mod contract;
 mod fairness;
+mod forgotten;
 mod order;
+mod processes;
+mod same_order;
 mod scale;
+mod settings;
+mod warmth;
 
 use broker::Queued;
 use domain::task::{Priority, QueueClass};
