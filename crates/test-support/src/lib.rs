@@ -4,6 +4,7 @@ pub mod archive;
 pub mod client;
 pub mod git;
 pub mod postgres;
+pub mod s3;
 pub mod server;
 pub mod tools;
 pub mod wheels;

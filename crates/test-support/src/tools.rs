@@ -8,7 +8,20 @@ use std::path::{Path, PathBuf};
 /// Where it is missing: run `scripts/install-tools`.
 #[must_use]
 pub fn uv() -> PathBuf {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin/uv");
+    program("uv")
+}
+
+/// The S3 server that tests start.
+///
+/// # Panics
+/// Where it is missing: run `scripts/install-tools`.
+#[must_use]
+pub fn s3s_fs() -> PathBuf {
+    program("s3s-fs")
+}
+
+fn program(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin").join(name);
     assert!(program.exists(), "{} is missing; run scripts/install-tools", program.display());
     program
 }
