@@ -271,31 +271,23 @@ impl Inner {
             .await
             .map_err(|error| self.failed(&act, error))?;
         let mut begun = Begun { inner: self, upload: Some(upload), sending: JoinSet::new() };
-        let sent = async {
-            begun.send(&act, first).await?;
-            loop {
-                let (part, last) = parts.next().await?;
-                hashing.add(&part).await;
-                begun.send(&act, part).await?;
-                if last {
-                    break;
-                }
-            }
-            goal.key(hashing.stored().digest)?;
-            begun.complete(&act).await
-        };
-        match sent.await {
-            Ok(()) => Ok(hashing.stored()),
-            Err(error) => {
-                begun.abort().await;
-                Err(error)
+        begun.send(&act, first).await?;
+        loop {
+            let (part, last) = parts.next().await?;
+            hashing.add(&part).await;
+            begun.send(&act, part).await?;
+            if last {
+                break;
             }
         }
+        goal.key(hashing.stored().digest)?;
+        begun.complete(&act).await?;
+        Ok(hashing.stored())
     }
 }
 
 /// An upload in parts that is not seen yet. It is aborted when this is
-/// dropped, as it is when the caller goes away.
+/// dropped, as it is after an error and when the caller goes away.
 struct Begun<'a> {
     inner: &'a Inner,
     upload: Option<Box<dyn MultipartUpload>>,
@@ -341,15 +333,6 @@ impl Begun<'_> {
         self.upload = None;
         Ok(())
     }
-
-    /// Best effort: what stays is found by `abort_incomplete`.
-    async fn abort(&mut self) {
-        // A part that arrives after the end would stay.
-        self.sending.shutdown().await;
-        if let Some(mut upload) = self.upload.take() {
-            let _ = upload.abort().await;
-        }
-    }
 }
 
 impl Drop for Begun<'_> {
@@ -357,7 +340,10 @@ impl Drop for Begun<'_> {
         if let Some(mut upload) = self.upload.take() {
             let mut sending = std::mem::take(&mut self.sending);
             self.inner.later(async move {
-                sending.shutdown().await;
+                // A part that arrives after the end would stay for ever, and
+                // one that is cut off may still arrive.
+                while sending.join_next().await.is_some() {}
+                // What stays all the same is found by `abort_incomplete`.
                 let _ = upload.abort().await;
             });
         }

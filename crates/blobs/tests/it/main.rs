@@ -5,6 +5,8 @@
 mod contract;
 mod crash;
 mod directory;
+mod proxy;
+mod s3;
 mod world;
 
 use bytes::Bytes;
