@@ -63,6 +63,23 @@ pub enum Error {
         /// Those that came.
         found: u64,
     },
+    /// What may change under its key is not kept as a file.
+    #[error("object {key} can be written anew: read it from the store, no copy of it is kept")]
+    Changeable {
+        /// The key.
+        key: Key,
+    },
+    /// The copies that are in use leave no room for another.
+    #[error(
+        "no room for a copy of {needed} bytes beside those in use: {limit} bytes are allowed; \
+         raise the limit, or run less at once"
+    )]
+    CacheFull {
+        /// How many bytes all copies may have.
+        limit: u64,
+        /// How many were needed.
+        needed: u64,
+    },
     /// The settings of a store can't work.
     #[error("the object store can't be used as it is set: {0}")]
     Settings(String),
@@ -157,6 +174,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error that the stream of an object carried.
+    pub(crate) fn from_read(key: Key, reason: io::Error) -> Self {
+        reason.downcast().unwrap_or_else(|reason| Self::from_io("read", key, reason))
+    }
+
     /// The error of a step of the store that failed, told apart by its cause.
     pub(crate) fn from_io(action: &'static str, key: impl ToString, reason: io::Error) -> Self {
         match reason.kind() {

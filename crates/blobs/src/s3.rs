@@ -305,11 +305,3 @@ impl Drop for Aside<'_> {
         }
     }
 }
-
-/// Runs what would hold up a thread that others wait for.
-async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(act).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}

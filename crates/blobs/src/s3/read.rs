@@ -33,7 +33,9 @@ impl S3 {
             return Err(Error::TooLarge { limit: max_bytes, measured: reader.bytes() });
         }
         let mut content = BytesMut::with_capacity(usize::try_from(reader.bytes()).unwrap_or(0));
-        while reader.read_buf(&mut content).await.map_err(|error| typed(key, error))? > 0 {}
+        while reader.read_buf(&mut content).await.map_err(|error| Error::from_read(key, error))? > 0
+        {
+        }
         Ok(content.freeze())
     }
 
@@ -127,9 +129,4 @@ impl Reading {
     fn is_same(&self, result: &GetResult) -> bool {
         result.meta.e_tag == self.meta.e_tag && result.meta.size == self.meta.size
     }
-}
-
-/// The error that a stream carried.
-pub(super) fn typed(key: Key, error: io::Error) -> Error {
-    error.downcast::<Error>().unwrap_or_else(|error| Error::from_io("read", key, error))
 }

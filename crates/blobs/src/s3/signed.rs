@@ -11,7 +11,6 @@ use object_store::path::Path;
 use uuid::Uuid;
 
 use super::fault::Act;
-use super::read::typed;
 use super::sign::{Request, escape};
 use super::upload::Hashing;
 use super::{INCOMING, Inner, LARGEST_COPY, S3};
@@ -102,7 +101,9 @@ impl S3 {
             return Err(Error::NotAsAnnounced { announced: bytes, found: size });
         }
         let mut hashing = Hashing::default();
-        while let Some(piece) = pieces.try_next().await.map_err(|error| typed(key, error))? {
+        while let Some(piece) =
+            pieces.try_next().await.map_err(|error| Error::from_read(key, error))?
+        {
             hashing.add(&piece).await;
         }
         let stored = hashing.stored();

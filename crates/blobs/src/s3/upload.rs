@@ -22,7 +22,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 
 use super::fault::Act;
-use super::{Inner, LARGEST_COPY, blocking};
+use super::{Inner, LARGEST_COPY};
+use crate::blocking::blocking;
 use crate::{Area, Error, Key, Source, Stored};
 
 /// The size of a part. What is no larger is written by one request.

@@ -2,6 +2,7 @@
 //! one of them must do.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod cached;
 mod contract;
 mod crash;
 mod directory;
