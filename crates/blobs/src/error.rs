@@ -93,6 +93,17 @@ pub enum Error {
         /// What the network said.
         reason: String,
     },
+    /// The server shows a certificate that is not trusted.
+    #[error(
+        "the S3 server at {endpoint} is not trusted: {reason}; name the file of its authority's \
+         certificate, or correct the endpoint"
+    )]
+    Untrusted {
+        /// Which server.
+        endpoint: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// The server hangs.
     #[error(
         "the S3 server at {endpoint} sent and took nothing for {silence:?} while it was to \

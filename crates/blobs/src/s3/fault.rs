@@ -32,6 +32,9 @@ impl Act {
             Some(Trouble::Away(reason)) => {
                 Error::Away { endpoint: settings.server(), reason: reason.clone() }
             }
+            Some(Trouble::Untrusted(reason)) => {
+                Error::Untrusted { endpoint: settings.server(), reason: reason.clone() }
+            }
             Some(Trouble::Silent(silence)) => Error::Silent {
                 endpoint: settings.server(),
                 action: self.action,

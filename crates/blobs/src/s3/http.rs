@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::future::Future as _;
+use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ const PIECE: usize = 64 << 10;
 pub(super) enum Trouble {
     #[error("{0}")]
     Away(String),
+    #[error("{0}")]
+    Untrusted(String),
     #[error("nothing was sent or taken for {0:?}")]
     Silent(Duration),
     #[error("the connection broke: {0}")]
@@ -164,6 +167,9 @@ pub(super) fn element(xml: &str, name: &str) -> Option<String> {
 
 fn failed(error: legacy::Error) -> HttpError {
     let said = deepest(&error);
+    if is_untrusted(&error) {
+        return HttpError::new(HttpErrorKind::Unknown, Trouble::Untrusted(said));
+    }
     if error.is_connect() {
         return HttpError::new(HttpErrorKind::Connect, Trouble::Away(said));
     }
@@ -181,6 +187,22 @@ fn broken_kind(error: &(dyn StdError + 'static)) -> HttpErrorKind {
         next = error.source();
     }
     HttpErrorKind::Interrupted
+}
+
+/// Whether the server's certificate was refused, which no repetition mends.
+fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
+    let refused = |error: &io::Error| {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+    };
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<io::Error>().is_some_and(refused) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The innermost cause, which says most.

@@ -1,18 +1,27 @@
 //! What a store in a bucket must do beyond the port.
 
+mod any_server;
+mod crash;
 mod faults;
 mod leftovers;
 mod signed;
+mod tls;
 mod uploads;
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use blobs::s3::Settings;
 use blobs::{Area, Blobs, Key};
 use test_support::s3 as server;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::proxy::Proxy;
+use crate::proxy::{Mode, Proxy};
 use crate::world::{on, open};
 use crate::{company, content, digest};
 
@@ -37,6 +46,20 @@ fn file(number: u128) -> Key {
     Key::id(company(1), Area::File, Uuid::from_u128(number))
 }
 
+/// Never gives a byte; says when it is asked for one.
+struct Pausing(Arc<Notify>);
+
+impl AsyncRead for Pausing {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.notify_one();
+        Poll::Pending
+    }
+}
+
 #[tokio::test]
 async fn a_stream_is_taken_up_where_its_connection_broke() {
     let server = own_server();
@@ -47,7 +70,7 @@ async fn a_stream_is_taken_up_where_its_connection_broke() {
     blobs.put(key, bytes.clone()).await.unwrap();
     proxy.requests();
 
-    proxy.set(crate::proxy::Mode::Cut { times: 3, after: 1500 });
+    proxy.set(Mode::Cut { times: 3, after: 1500 });
     assert_eq!(blobs.get(key, u64::MAX).await.unwrap(), bytes);
     let asked = proxy.requests();
     assert_eq!(asked.len(), 4, "{asked:?}");
@@ -60,9 +83,9 @@ async fn an_object_that_is_written_anew_while_it_is_read_is_not_mixed() {
     let proxy = Proxy::before(server.address()).await;
     let blobs = open(through(&proxy, &server));
     blobs.put(file(1), content(3_000_000)).await.unwrap();
-    proxy.set(crate::proxy::Mode::Cut { times: 1, after: 1500 });
+    proxy.set(Mode::Cut { times: 1, after: 1500 });
     let mut reader = blobs.open(file(1)).await.unwrap();
-    proxy.set(crate::proxy::Mode::Pass);
+    proxy.set(Mode::Pass);
     let other = content(3_000_001).slice(1..);
     blobs.put(file(1), other).await.unwrap();
 

@@ -13,7 +13,7 @@ use test_support::s3 as server;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use tokio::sync::Notify;
 
-use super::{file, own_server, through};
+use super::{Pausing, file, own_server, through};
 use crate::proxy::{Mode, Proxy};
 use crate::world::{on, open};
 use crate::{company, content, digest};
@@ -116,20 +116,6 @@ impl AsyncRead for Breaking {
         _: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Poll::Ready(Err(io::Error::other("the line was cut")))
-    }
-}
-
-/// Never gives a byte; says when it is asked for one.
-struct Pausing(Arc<Notify>);
-
-impl AsyncRead for Pausing {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.0.notify_one();
-        Poll::Pending
     }
 }
 
