@@ -191,18 +191,15 @@ fn broken_kind(error: &(dyn StdError + 'static)) -> HttpErrorKind {
 
 /// Whether the server's certificate was refused, which no repetition mends.
 fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
-    let refused = |error: &io::Error| {
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
-    };
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.downcast_ref::<io::Error>().is_some_and(refused) {
-            return true;
-        }
-        next = error.source();
+    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return true;
     }
-    false
+    // What an I/O error wraps is not its source, only that one's source is.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => is_untrusted(wrapped),
+        None => error.source().is_some_and(is_untrusted),
+    }
 }
 
 /// The innermost cause, which says most.

@@ -67,6 +67,12 @@ impl Proxy {
         self.shared.mode.send_replace(mode);
     }
 
+    /// Waits until all answers broke off that were to.
+    pub(crate) async fn has_cut(&self) {
+        let mut modes = self.shared.mode.subscribe();
+        modes.wait_for(|mode| matches!(mode, Mode::Cut { times: 0, .. })).await.unwrap();
+    }
+
     /// First lines of the requests since it was asked before.
     pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.requests.lock().unwrap())

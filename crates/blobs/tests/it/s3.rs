@@ -67,8 +67,7 @@ async fn a_stream_is_taken_up_where_its_connection_broke() {
     let blobs = open(through(&proxy, &server));
     let bytes = content(3_000_000);
     let key = Key::content(company(1), Area::File, digest(&bytes));
-    blobs.put(key, bytes.clone()).await.unwrap();
-    proxy.requests();
+    open(on(&server)).put(key, bytes.clone()).await.unwrap();
 
     proxy.set(Mode::Cut { times: 3, after: 1500 });
     assert_eq!(blobs.get(key, u64::MAX).await.unwrap(), bytes);
@@ -82,12 +81,13 @@ async fn an_object_that_is_written_anew_while_it_is_read_is_not_mixed() {
     let server = own_server();
     let proxy = Proxy::before(server.address()).await;
     let blobs = open(through(&proxy, &server));
-    blobs.put(file(1), content(3_000_000)).await.unwrap();
+    let writer = open(on(&server));
+    writer.put(file(1), content(3_000_000)).await.unwrap();
     proxy.set(Mode::Cut { times: 1, after: 1500 });
     let mut reader = blobs.open(file(1)).await.unwrap();
-    proxy.set(Mode::Pass);
+    proxy.has_cut().await;
     let other = content(3_000_001).slice(1..);
-    blobs.put(file(1), other).await.unwrap();
+    writer.put(file(1), other).await.unwrap();
 
     let failed = tokio::io::copy(&mut reader, &mut tokio::io::sink()).await.unwrap_err();
     assert!(failed.to_string().contains("it was written anew in the meantime"), "{failed}");

@@ -130,7 +130,7 @@ async fn an_answer_that_falls_silent_in_its_middle_is_given_up() {
     let server = own_server();
     let proxy = Proxy::before(server.address()).await;
     let blobs = open(through(&proxy, &server));
-    blobs.put(file(1), content(30_000_000)).await.unwrap();
+    open(on(&server)).put(file(1), content(30_000_000)).await.unwrap();
     let mut reader = blobs.open(file(1)).await.unwrap();
     proxy.set(Mode::Hold);
     let failed = tokio::io::copy(&mut reader, &mut tokio::io::sink()).await.unwrap_err();

@@ -94,5 +94,10 @@ async fn what_was_begun_long_ago_and_not_finished_is_removed() {
     assert_eq!(young, Incomplete { uploads: None, objects: 0 });
     let swept = blobs.abort_incomplete(Timestamp(i64::MAX)).await.unwrap();
     assert_eq!(swept, Incomplete { uploads: None, objects: 3 });
+    // A company takes along what was uploaded for it and never adopted.
+    write(&bucket.join(&incoming));
+    blobs.delete_company(company(1)).await.unwrap();
+    assert!(!bucket.join(&incoming).exists());
+    blobs.put(file(1), content(10)).await.unwrap();
     assert_eq!(blobs.get(file(1), 10).await.unwrap(), content(10));
 }
