@@ -8,13 +8,16 @@ FUZZ ?= --seconds 120 --seed 1
 API ?= --cases 25 --seed 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo docs test check fuzz test-all test-cgroup2 test-defences test-load bench generate tools
+.PHONY: help build demo docs test check fuzz test-all test-cgroup2 test-defences test-load bench generate tools test-servers
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 tools: ## Install what building and testing need and what is missing
 	@scripts/install-tools
+
+test-servers: tools ## The servers that only the tests start
+	@scripts/install-test-servers
 
 build: tools ## The program, at target/release/mecapy
 	$(CARGO) build --release --package mecapy
@@ -25,7 +28,7 @@ demo: ## Install, build, start, deploy the examples, run one, serve until Ctrl-C
 docs: tools ## The documentation's site, at target/site, every link checked
 	@scripts/docs
 
-test: tools ## Every test, on real parts
+test: test-servers ## Every test, on real parts
 	$(CARGO) test --release --workspace
 	python3 scripts/test_runner.py
 	$(CARGO) build --release --package mecapy

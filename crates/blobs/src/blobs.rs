@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{CompanyId, Digest, Timestamp};
 use tokio::io::AsyncRead;
+use uuid::Uuid;
 
 use crate::{Area, Error, Key, Reader};
 
@@ -109,6 +111,87 @@ pub trait Blobs: Send + Sync + std::fmt::Debug {
     /// folders only for their owner: who may not pass them can still be given
     /// the file by a bind mount.
     fn local_path(&self, key: Key) -> Option<PathBuf>;
+
+    /// A URL by which whoever has it can download the object for as long as
+    /// `lifetime`, at most a week; `None` where the store has no server of its
+    /// own. It makes a browser save the content under `file_name`, never show
+    /// it. Whether there is such an object is not looked at.
+    async fn signed_download(
+        &self,
+        key: Key,
+        lifetime: Duration,
+        file_name: &str,
+        content_type: &str,
+    ) -> Result<Option<SignedUrl>, Error>;
+
+    /// A URL by which whoever has it can upload exactly so many bytes, of this
+    /// digest where one is given, for as long as `lifetime`, at most a week;
+    /// `None` where the store has no server of its own. What comes is no
+    /// object yet: [`Self::adopt`] makes it one.
+    async fn signed_upload(
+        &self,
+        company: CompanyId,
+        area: Area,
+        bytes: u64,
+        digest: Option<Digest>,
+        lifetime: Duration,
+    ) -> Result<Option<SignedUpload>, Error>;
+
+    /// Makes an object, under its own digest, of what was uploaded by a
+    /// signed URL, after its size and digest were checked; only then may a row
+    /// speak of it. [`Error::NotFound`] where nothing was uploaded; what is not
+    /// as announced is deleted.
+    async fn adopt(
+        &self,
+        company: CompanyId,
+        area: Area,
+        upload: Uuid,
+        bytes: u64,
+        digest: Option<Digest>,
+    ) -> Result<Stored, Error>;
+
+    /// Removes what was begun before an instant and not finished, such as by
+    /// processes that died. For a timer; give it an instant a day ago.
+    async fn abort_incomplete(&self, before: Timestamp) -> Result<Incomplete, Error>;
+}
+
+/// A URL that opens one object to whoever has it; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedUrl(pub(crate) String);
+
+impl SignedUrl {
+    /// The URL, to be given to the one it is for.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SignedUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignedUrl(…)")
+    }
+}
+
+/// Leave to upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedUpload {
+    /// Names the upload to [`Blobs::adopt`].
+    pub upload: Uuid,
+    /// Where to send the bytes, by `PUT`.
+    pub url: SignedUrl,
+    /// Headers that must be sent along, of exactly these values.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// What a sweep of unfinished writes removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Incomplete {
+    /// Uploads in parts that were aborted; `None` where the server does not
+    /// list them, so that the bucket needs a rule for them.
+    pub uploads: Option<u64>,
+    /// Whole objects that had no key yet.
+    pub objects: u64,
 }
 
 /// A handle to the store that was chosen.

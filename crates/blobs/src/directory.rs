@@ -16,15 +16,19 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::{CompanyId, Digest};
+use domain::{CompanyId, Digest, Timestamp};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt;
+use uuid::Uuid;
 
-use crate::{Area, Blobs, Error, Key, Listed, Reader, Source, Stored};
+use crate::{
+    Area, Blobs, Error, Incomplete, Key, Listed, Reader, SignedUpload, SignedUrl, Source, Stored,
+};
 use scratch::Scratch;
 
 /// How much of a stream is held in memory.
@@ -206,6 +210,44 @@ impl Blobs for Directory {
 
     fn local_path(&self, key: Key) -> Option<PathBuf> {
         Some(self.0.path(key))
+    }
+
+    async fn signed_download(
+        &self,
+        _: Key,
+        _: Duration,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<SignedUrl>, Error> {
+        Ok(None)
+    }
+
+    async fn signed_upload(
+        &self,
+        _: CompanyId,
+        _: Area,
+        _: u64,
+        _: Option<Digest>,
+        _: Duration,
+    ) -> Result<Option<SignedUpload>, Error> {
+        Ok(None)
+    }
+
+    async fn adopt(
+        &self,
+        company: CompanyId,
+        area: Area,
+        upload: Uuid,
+        _: u64,
+        _: Option<Digest>,
+    ) -> Result<Stored, Error> {
+        // It gives no leave to upload.
+        Err(Error::NotFound { key: Key::id(company, area, upload) })
+    }
+
+    async fn abort_incomplete(&self, _: Timestamp) -> Result<Incomplete, Error> {
+        // What the dead left is swept when the folder is opened.
+        Ok(Incomplete { uploads: Some(0), objects: 0 })
     }
 }
 

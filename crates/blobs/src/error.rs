@@ -1,6 +1,7 @@
 //! What can go wrong with objects.
 
 use std::io;
+use std::time::Duration;
 
 use domain::Digest;
 
@@ -54,6 +55,123 @@ pub enum Error {
         /// What was being stored: a key, or a company and area.
         key: String,
     },
+    /// What was uploaded is not of the size that was announced.
+    #[error("{announced} bytes were announced, {found} came; nothing was kept, upload it again")]
+    NotAsAnnounced {
+        /// The bytes that were to come.
+        announced: u64,
+        /// Those that came.
+        found: u64,
+    },
+    /// What may change under its key is not kept as a file.
+    #[error("object {key} can be written anew: read it from the store, no copy of it is kept")]
+    Changeable {
+        /// The key.
+        key: Key,
+    },
+    /// The copies that are in use leave no room for another.
+    #[error(
+        "no room for a copy of {needed} bytes beside those in use: {limit} bytes are allowed; \
+         raise the limit, or run less at once"
+    )]
+    CacheFull {
+        /// How many bytes all copies may have.
+        limit: u64,
+        /// How many were needed.
+        needed: u64,
+    },
+    /// The settings of a store can't work.
+    #[error("the object store can't be used as it is set: {0}")]
+    Settings(String),
+    /// No server answers.
+    #[error(
+        "the S3 server at {endpoint} can't be reached: {reason}; start it, or correct the endpoint"
+    )]
+    Away {
+        /// Where it was looked for.
+        endpoint: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The server shows a certificate that is not trusted.
+    #[error(
+        "the S3 server at {endpoint} is not trusted: {reason}; name the file of its authority's \
+         certificate, or correct the endpoint"
+    )]
+    Untrusted {
+        /// Which server.
+        endpoint: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// The server hangs.
+    #[error(
+        "the S3 server at {endpoint} sent and took nothing for {silence:?} while it was to \
+         {action} {key}; look at its load and at the network, or allow it more time"
+    )]
+    Silent {
+        /// Which server.
+        endpoint: String,
+        /// What was tried.
+        action: &'static str,
+        /// On what: a key, a company and area, or a folder.
+        key: String,
+        /// How long it was waited for.
+        silence: Duration,
+    },
+    /// The server does not know the keys, or they are wrong.
+    #[error(
+        "the S3 server at {endpoint} does not accept the keys ({code}); correct the access key \
+         and the secret key"
+    )]
+    Keys {
+        /// Which server.
+        endpoint: String,
+        /// Its word for it.
+        code: String,
+    },
+    /// The keys are right and don't suffice.
+    #[error(
+        "the S3 server forbids to {action} {key} ({code}); give the keys the right to read, \
+         write, list and delete in the bucket {bucket}, and see that they are right"
+    )]
+    Forbidden {
+        /// What was tried.
+        action: &'static str,
+        /// On what: a key, a company and area, or a folder.
+        key: String,
+        /// In which bucket.
+        bucket: String,
+        /// The server's word for it.
+        code: String,
+    },
+    /// There is no such bucket.
+    #[error("there is no bucket {bucket} at {endpoint}; create it, or correct its name")]
+    NoBucket {
+        /// Its name.
+        bucket: String,
+        /// Where it was looked for.
+        endpoint: String,
+    },
+    /// The bucket is in another region than the settings say.
+    #[error("the bucket {bucket} is not in the region {region}; correct the region ({said})")]
+    Region {
+        /// The bucket.
+        bucket: String,
+        /// The region of the settings.
+        region: String,
+        /// What the server said.
+        said: String,
+    },
+    /// The two clocks differ by more than the server allows.
+    #[error(
+        "the clock of this machine and that of the S3 server at {endpoint} differ too much; \
+         set this machine's clock"
+    )]
+    Skewed {
+        /// Which server.
+        endpoint: String,
+    },
     /// The store itself failed.
     #[error("the object store failed while it tried to {action} {key}: {reason}")]
     Backend {
@@ -67,6 +185,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error that the stream of an object carried.
+    pub(crate) fn from_read(key: Key, reason: io::Error) -> Self {
+        reason.downcast().unwrap_or_else(|reason| Self::from_io("read", key, reason))
+    }
+
     /// The error of a step of the store that failed, told apart by its cause.
     pub(crate) fn from_io(action: &'static str, key: impl ToString, reason: io::Error) -> Self {
         match reason.kind() {

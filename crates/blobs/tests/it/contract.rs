@@ -5,34 +5,39 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use blobs::{Area, Directory, Error, Handle, Key, Stored};
+use blobs::{Area, Error, Handle, Key, Stored};
 use bytes::Bytes;
 use proptest::prelude::*;
-use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use uuid::Uuid;
 
+use crate::world::{Fixture, directory, s3};
 use crate::{company, content, digest};
 
-/// What keeps an implementation's objects, and the implementation.
-type Fixture = (TempDir, Handle);
-
-fn directory() -> Fixture {
-    let folder = TempDir::new().unwrap();
-    let blobs = Directory::open(folder.path().join("objects")).unwrap();
-    (folder, Arc::new(blobs))
-}
-
-macro_rules! contract {
-    ($implementation:ident: $($law:ident),* $(,)?) => {$(
-        #[tokio::test]
-        async fn $law() {
-            laws::$law($implementation).await;
+/// Runs each law against every implementation.
+macro_rules! on_every_store {
+    ($($law:ident),* $(,)?) => {
+        mod directory {
+            $(
+                #[tokio::test]
+                async fn $law() {
+                    super::laws::$law(crate::world::directory).await;
+                }
+            )*
         }
-    )*};
+
+        mod s3 {
+            $(
+                #[tokio::test]
+                async fn $law() {
+                    super::laws::$law(crate::world::s3).await;
+                }
+            )*
+        }
+    };
 }
 
-contract! { directory:
+on_every_store! {
     what_is_put_is_got_back_byte_for_byte,
     a_stream_is_hashed_while_it_is_written,
     content_is_stored_once_under_its_digest,
@@ -303,25 +308,30 @@ mod laws {
     }
 }
 
+fn come_back(new: fn() -> Fixture, pieces: Vec<Vec<u8>>) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (_kept, blobs) = new();
+        let whole = Bytes::from(pieces.concat());
+        let mut source: Box<dyn AsyncRead + Send + Unpin> = Box::new(tokio::io::empty());
+        for piece in pieces {
+            source = Box::new(source.chain(io::Cursor::new(piece)));
+        }
+        let stored =
+            blobs.put_content(company(1), Area::File, &mut source, u64::MAX).await.unwrap();
+        prop_assert_eq!(stored.digest, digest(&whole));
+        let key = Key::content(company(1), Area::File, stored.digest);
+        prop_assert_eq!(read(&blobs, key).await, whole);
+        Ok(())
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_in_any_pieces_come_back(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5000), 0..20)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let (_kept, blobs) = directory();
-            let whole = Bytes::from(pieces.concat());
-            let mut source: Box<dyn AsyncRead + Send + Unpin> = Box::new(tokio::io::empty());
-            for piece in pieces {
-                source = Box::new(source.chain(io::Cursor::new(piece)));
-            }
-            let stored =
-                blobs.put_content(company(1), Area::File, &mut source, u64::MAX).await.unwrap();
-            prop_assert_eq!(stored.digest, digest(&whole));
-            let key = Key::content(company(1), Area::File, stored.digest);
-            prop_assert_eq!(read(&blobs, key).await, whole);
-            Ok(())
-        })?;
+        come_back(directory, pieces.clone())?;
+        come_back(s3, pieces)?;
     }
 }

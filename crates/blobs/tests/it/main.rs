@@ -1,10 +1,14 @@
 //! The laws of a store of objects, for every implementation, and what only
-//! the folder must do.
+//! one of them must do.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod cached;
 mod contract;
 mod crash;
 mod directory;
+mod proxy;
+mod s3;
+mod world;
 
 use bytes::Bytes;
 use domain::{CompanyId, Digest};
