@@ -112,10 +112,13 @@ pub(crate) async fn frame(State(app): State<App>, mut request: Request, next: Ne
         Some(problem) => Some(problem),
         // Whoever watches over the server is not to be sent away.
         None if endpoint.starts_with("/health") => None,
-        None => context.address.and_then(|address| {
-            let left = app.limiter.count(Key::of(address), app.engine.clock().now());
-            context.lefts.take(left).err()
-        }),
+        None => match context.address {
+            Some(address) => {
+                let left = app.limiter.count(&app.engine, Key::of(address)).await;
+                context.lefts.take(left).err()
+            }
+            None => None,
+        },
     };
     let mut response = match refused {
         Some(problem) => problem.into_response(),

@@ -1,25 +1,19 @@
-//! Rate limits: how many requests a user, a token or an address may make.
-//!
-//! Each is a GCRA, the leaky bucket that needs one instant for each key: the
-//! theoretical arrival time of the next request, had they come evenly. A
-//! caller may be ahead of it by the whole window, so that a minute's requests
-//! may come at once.
+//! Rate limits: how many requests a user, a token or an address may make. A
+//! minute's requests may come at once.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use domain::{Text, Timestamp, TokenId, UserId};
-use moka::ops::compute::Op;
-use moka::sync::Cache;
+use domain::{Text, TokenId, UserId};
+use engine::{Decision, Engine, Rate};
 
 use crate::problem::{Code, Problem};
 
 /// The window of all limits.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Callers that are remembered, at most; who is forgotten begins anew.
-const REMEMBERED: u64 = 100_000;
 
 /// The header that says what a limit is.
 pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -66,11 +60,20 @@ impl Key {
     }
 }
 
-/// The counts of this server.
-pub(crate) struct Limiter {
-    rates: Rates,
-    arrivals: Cache<Key, Timestamp>,
+/// The key among those of all limits.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word();
+        match self {
+            Self::User(user) => write!(f, "{word} {user}"),
+            Self::Token(token) => write!(f, "{word} {token}"),
+            Self::Address(address) => write!(f, "{word} {address:x}"),
+        }
+    }
 }
+
+/// The limits, whose counts all processes share.
+pub(crate) struct Limiter(Rates);
 
 /// What a request left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,47 +88,25 @@ pub(crate) struct Left {
 }
 
 impl Limiter {
-    /// A limiter that has seen nobody.
+    /// A limiter of these rates.
     pub(crate) fn new(rates: Rates) -> Self {
-        let arrivals = Cache::builder().max_capacity(REMEMBERED).time_to_idle(2 * WINDOW).build();
-        Self { rates, arrivals }
+        Self(rates)
     }
 
-    /// Counts a request of `key`, or refuses it. `None` where nothing limits it.
-    pub(crate) fn count(&self, key: Key, now: Timestamp) -> Option<Left> {
+    /// Counts a request of `key`, or refuses it. `None` where nothing limits
+    /// it, or nobody can say now.
+    pub(crate) async fn count(&self, engine: &Engine, key: Key) -> Option<Left> {
         let limit = match key {
-            Key::User(_) => self.rates.user,
-            Key::Token(_) => self.rates.token,
-            Key::Address(_) => self.rates.address,
+            Key::User(_) => self.0.user,
+            Key::Token(_) => self.0.token,
+            Key::Address(_) => self.0.address,
         }?;
-        let mut left = None;
-        self.arrivals.entry(key).and_compute_with(|known| {
-            let (next, state) = gcra(known.map(|entry| entry.into_value()), now, limit);
-            left = Some(Left { word: key.word(), ..state });
-            if state.wait.is_zero() { Op::Put(next) } else { Op::Nop }
-        });
-        left
+        let limit = limit.max(1);
+        let rate = Rate { requests: limit, window: WINDOW };
+        let decision = engine.allow(&key.to_string(), rate).await?;
+        let Decision { retry_after, remaining, full_in, .. } = decision;
+        Some(Left { word: key.word(), limit, remaining, full_in, wait: retry_after })
     }
-}
-
-/// The next theoretical arrival and what is left, for a caller whose last one
-/// was `known`.
-fn gcra(known: Option<Timestamp>, now: Timestamp, limit: u32) -> (Timestamp, Left) {
-    let limit = limit.max(1);
-    let each = WINDOW / limit;
-    let expected = known.map_or(now, |known| known.max(now));
-    let ahead = expected.since(now);
-    let left = |ahead: Duration, wait| Left {
-        word: "",
-        limit,
-        remaining: ((WINDOW.saturating_sub(ahead)).as_nanos() / each.as_nanos()) as u32,
-        full_in: ahead,
-        wait,
-    };
-    if ahead + each > WINDOW {
-        return (expected, left(ahead, ahead + each - WINDOW));
-    }
-    (expected.after(each), left(ahead + each, Duration::ZERO))
 }
 
 /// What the limits left of one request, for its answer: the tightest counts.
@@ -180,57 +161,6 @@ fn refused(left: Left) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(ms: u64) -> Timestamp {
-        Timestamp(1_800_000_000_000_000).after(Duration::from_millis(ms))
-    }
-
-    fn limiter(user: u32) -> Limiter {
-        Limiter::new(Rates { user: Some(user), ..Rates::default() })
-    }
-
-    fn wait_ms(limiter: &Limiter, key: Key, ms: u64) -> u128 {
-        limiter.count(key, at(ms)).map_or(0, |left| left.wait.as_millis())
-    }
-
-    #[test]
-    fn a_minutes_requests_may_come_at_once_and_the_next_waits_for_its_share() {
-        let (limiter, eva) = (limiter(6), Key::User(UserId::new()));
-        for n in (0..6).rev() {
-            let left = limiter.count(eva, at(0)).unwrap();
-            assert_eq!((left.remaining, left.wait), (n, Duration::ZERO));
-        }
-        assert_eq!(wait_ms(&limiter, eva, 0), 10_000);
-        assert_eq!(wait_ms(&limiter, eva, 9_000), 1_000, "what was refused counts for nothing");
-        assert_eq!(wait_ms(&limiter, eva, 10_000), 0);
-        assert_eq!(wait_ms(&limiter, eva, 10_000), 10_000);
-        let bob = Key::User(UserId::new());
-        assert_eq!(wait_ms(&limiter, bob, 10_000), 0, "everybody has a limit of their own");
-    }
-
-    #[test]
-    fn requests_at_the_allowed_pace_are_let_through_for_ever() {
-        let (limiter, eva) = (limiter(60), Key::User(UserId::new()));
-        assert!((0..1000).all(|n| wait_ms(&limiter, eva, n * 1000) == 0));
-    }
-
-    #[test]
-    fn without_a_limit_nobody_is_counted() {
-        let limiter = limiter(1);
-        assert_eq!(limiter.count(Key::Token(TokenId::new()), at(0)), None);
-        limiter.arrivals.run_pending_tasks();
-        assert_eq!(limiter.arrivals.entry_count(), 0);
-    }
-
-    #[test]
-    fn a_flood_of_addresses_takes_no_more_memory_than_the_bound() {
-        let limiter = Limiter::new(Rates { address: Some(10), ..Rates::default() });
-        for n in 0..2 * REMEMBERED {
-            let _ = limiter.count(Key::Address(n.into()), at(0));
-        }
-        limiter.arrivals.run_pending_tasks();
-        assert!(limiter.arrivals.entry_count() <= REMEMBERED);
-    }
 
     #[test]
     fn an_ipv6_network_is_one_caller() {

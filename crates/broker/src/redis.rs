@@ -3,7 +3,7 @@
 //! The order lives in Redis and changes by scripts alone (`order.lua`, the
 //! same rules as [`crate::order`]), each of which is one round trip. Who waits
 //! and watches is known in each process; processes tell each other by one
-//! channel ([`told`]).
+//! channel (`told`).
 //!
 //! Redis holds no truth. Where its content is gone the operations go on with
 //! what comes, one process is told to rebuild it from the database

@@ -234,7 +234,7 @@ impl Engine {
         if !self.store.revoke_token(who.company, id, Some(entry)).await? {
             return Err(Error::NotFound("token"));
         }
-        self.checked.forget();
+        self.forget_callers();
         Ok(())
     }
 

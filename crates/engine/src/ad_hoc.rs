@@ -110,7 +110,7 @@ impl Engine {
         let turns = self.locking.get_with(who.company, Default::default);
         let locked = tokio::time::timeout(LOCKING, async {
             let _turn = turns.lock().await;
-            self.builder.lock(wanted).await
+            self.locker.lock(wanted).await
         });
         let built = match locked.await {
             Ok(Ok(built)) => built,

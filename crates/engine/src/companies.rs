@@ -133,7 +133,7 @@ impl Engine {
         // other companies: who is somebody already is invited, and agrees.
         let user = self.store.put_member(id, name, role, Drafting::Refused, Some(entry));
         let user = user.await.map_err(taken)?;
-        self.checked.forget();
+        self.forget_callers();
         let minted = match known {
             Some(_) => None,
             None => Some(self.mint_first(id, user, "first", who.scopes).await?),
@@ -156,7 +156,7 @@ impl Engine {
         if !self.store.remove_member(id, user, Some(entry)).await? {
             return Err(Error::NotFound("member"));
         }
-        self.checked.forget();
+        self.forget_callers();
         Ok(())
     }
 

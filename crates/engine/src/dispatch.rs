@@ -110,15 +110,18 @@ impl Work {
 impl Engine {
     /// The next task for a worker with room for it, claimed.
     pub async fn next(&self, worker: WorkerId, want: Want) -> Result<Option<Work>, Error> {
-        while let Some(queued) = self.broker.take(want).await? {
+        while let Some(queued) = self.broker.take(want.of(worker)).await? {
             let claimed = match self.pending.take(queued.task) {
                 Some((task, inputs, origin)) => {
                     Some((self.claim_ahead(task, inputs, worker), origin))
                 }
-                None => {
-                    let first = self.claim_first(queued.company, queued.task, worker).await?;
-                    first.map(|claimed| (claimed, None))
-                }
+                None => match self.claim_first(queued.company, queued.task, worker).await {
+                    Ok(first) => first.map(|claimed| (claimed, None)),
+                    Err(error) => {
+                        self.broker.hand_back(queued.task).await?;
+                        return Err(error);
+                    }
+                },
             };
             let Some((Claimed { task, inputs, claim, confirmed }, origin)) = claimed else {
                 // Somebody cancelled it between the two looks.
@@ -169,6 +172,25 @@ impl Engine {
     #[must_use]
     pub fn renewal_interval(&self) -> Duration {
         LEASE / 3
+    }
+
+    /// Gives back what can't be begun now; the attempt does not count.
+    async fn unclaim(
+        &self,
+        company: domain::CompanyId,
+        task: TaskId,
+        claim: Claim,
+    ) -> Result<(), Error> {
+        let lease = Lease { company, task, attempt: claim.attempt, token: claim.token };
+        let ending = store::tasks::Ending {
+            outcome: store::tasks::Outcome::HandBack,
+            progress: None,
+            measured: Default::default(),
+            artifacts: Vec::new(),
+        };
+        self.store.finish(lease, ending).await?;
+        self.announce(company, task);
+        Ok(())
     }
 
     /// Builds what a worker needs of a task that was claimed.
@@ -244,7 +266,13 @@ impl Engine {
         let inputs = match inputs {
             InputsRef::Inline(bytes) => bytes.into(),
             InputsRef::Blob { digest, bytes } => {
-                self.blobs.get(inputs_key(company, digest), bytes).await?
+                match self.blobs.get(inputs_key(company, digest), bytes).await {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        self.unclaim(company, id, claim).await?;
+                        return Err(error.into());
+                    }
+                }
             }
         };
         Ok(Some(Claimed { task, inputs, claim, confirmed: None }))

@@ -124,9 +124,9 @@ impl Engine {
             // what stands there now is another attempt's.
             Ok(Finished::Fenced) => {}
             Ok(Finished::Stored(State::Queued)) if handed_back => {
-                self.broker.hand_back(id).await?;
+                late(id, self.broker.hand_back(id).await);
             }
-            _ => self.broker.settle(id, spent_ms).await?,
+            _ => late(id, self.broker.settle(id, spent_ms).await),
         }
         let finished = finished?;
         let Finished::Stored(state) = finished else { return Ok(finished) };
@@ -175,7 +175,7 @@ impl Engine {
     /// Drops an attempt that was never written.
     async fn forget(&self, lease: Attempt) -> Result<Finished, Error> {
         self.running.leave(&lease);
-        self.broker.remove(lease.task).await?;
+        late(lease.task, self.broker.remove(lease.task).await);
         Ok(Finished::Fenced)
     }
 
@@ -264,7 +264,7 @@ impl Engine {
         task.available_at = self.clock.now().after(delay);
         task.state = State::Queued;
         let company = self.company_seen(task.company).await?;
-        self.broker.enqueue(crate::submit::queued(&task, &company)).await?;
+        late(task.id, self.broker.enqueue(crate::submit::queued(&task, &company)).await);
         Ok(())
     }
 
@@ -274,6 +274,7 @@ impl Engine {
         self.running.update(work, |live| told = live.append(chunk, self.limits.log_bytes));
         if !told.is_empty() {
             self.tell(work, crate::watch::LOG, Audience::Topic, told.into());
+            self.show(work);
         }
     }
 
@@ -301,6 +302,7 @@ impl Engine {
         let data = serde_json::json!(progress);
         if self.running.update(work, |live| live.progress = Some(progress)) {
             self.tell(work, crate::watch::PROGRESS, Audience::Company, data);
+            self.show(work);
         }
     }
 
@@ -402,6 +404,13 @@ fn storage_failed() -> TaskError {
             "le résultat n'a pas pu être enregistré ; l'exploitant en trouve la raison dans le journal du serveur",
         ),
     )
+}
+
+/// A broker that is away learns later what the database knows already.
+pub(crate) fn late<T>(task: TaskId, told: Result<T, broker::Error>) {
+    if let Err(error) = told {
+        tracing::warn!(task.id = %task, "the queue learns later of a task: {error}");
+    }
 }
 
 /// Whether what an attempt depends on was written.

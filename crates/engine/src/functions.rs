@@ -69,6 +69,7 @@ impl Engine {
             return Err(Error::NotFound("function"));
         }
         self.catalog.forget_references();
+        self.order(crate::others::Order::Forget);
         Ok(id)
     }
 

@@ -157,7 +157,7 @@ impl Engine {
             request_id: origin.request_id.clone(),
         };
         self.store.accept(waiting, hash, entry).await?.ok_or(Error::InvitationGone)?;
-        self.checked.forget();
+        self.forget_callers();
         let user = self.store.user_named(&name).await?.ok_or(Error::InvitationGone)?;
         self.open_session(&user, Some(&company_name), replaced, origin).await
     }

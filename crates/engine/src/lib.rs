@@ -27,10 +27,12 @@ pub mod invitations;
 pub mod logins;
 mod measures;
 mod operations;
+mod others;
 pub mod passwords;
 mod recover;
 mod remedy;
 mod running;
+mod shown;
 mod submit;
 mod tasks;
 mod throttle;
@@ -39,12 +41,13 @@ mod unwritten;
 mod usage;
 mod watch;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use ad_hoc::AdHoc;
+pub use broker::{Decision, Rate};
 pub use catalog::Deployed;
 pub use deploy::{
-    BuildLog, Builder, Built, EnvironmentWanted, TestTeller, shown_value, test_faults,
+    BuildLog, Builder, Built, EnvironmentWanted, Locker, TestTeller, shown_value, test_faults,
 };
 pub use dispatch::{LocalWorker, Slot, Work};
 pub use error::Error;
@@ -60,6 +63,7 @@ pub use usage::Reached;
 pub use watch::{REPLAYED, Update};
 
 use domain::limits::Limits;
+use domain::task::State;
 use domain::{Clock, CompanyId, TaskId, WorkerId};
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
@@ -73,8 +77,13 @@ pub struct Parts {
     pub blobs: blobs::Handle,
     /// Queue order, wake-ups, live events.
     pub broker: broker::Handle,
-    /// Environments, bytecode and warm templates: what needs a sandbox.
-    pub builder: Arc<dyn Builder>,
+    /// What locks the packages of code.
+    pub locker: Arc<dyn Locker>,
+    /// Environments, bytecode and warm templates: what needs a sandbox. `None`
+    /// in a process that only answers requests.
+    pub builder: Option<Arc<dyn Builder>>,
+    /// Whether other processes work on the same database.
+    pub shared: bool,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What the operator bounds.
@@ -113,7 +122,9 @@ pub struct Inner {
     store: store::Handle,
     blobs: blobs::Handle,
     broker: broker::Handle,
-    builder: Arc<dyn Builder>,
+    locker: Arc<dyn Locker>,
+    builder: Option<Arc<dyn Builder>>,
+    shared: bool,
     clock: Arc<dyn Clock>,
     limits: Limits,
     policy: package::Policy,
@@ -130,11 +141,16 @@ pub struct Inner {
     companies_seen: Cache<CompanyId, Arc<store::accounts::Company>>,
     catalog: catalog::Catalog,
     recent: Cache<TaskId, Arc<store::tasks::Task>>,
+    /// Waiters that stood before their tasks were queued: who has one need not
+    /// look whether the end was before.
+    awaited: Cache<TaskId, Arc<Mutex<Option<broker::Waiter<State>>>>>,
     running: running::Running,
     pending: dispatch::Pending,
     measures: measures::Measures,
     unwritten: unwritten::Unwritten,
-    deploying: tokio::sync::Semaphore,
+    deploying: Arc<tokio::sync::Semaphore>,
+    /// Wakes who deploys: there may be something.
+    deployable: tokio::sync::Notify,
     /// Each company's turn to have archives tested.
     testing: Cache<CompanyId, Arc<tokio::sync::Semaphore>>,
     /// Each company's turn to have the packages of its code locked.
@@ -158,12 +174,26 @@ impl Engine {
     /// An engine over its ports.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, blobs, broker, builder, clock, limits, policy, sessions, git } = parts;
+        let Parts {
+            store,
+            blobs,
+            broker,
+            locker,
+            builder,
+            shared,
+            clock,
+            limits,
+            policy,
+            sessions,
+            git,
+        } = parts;
         Self(Arc::new(Inner {
             store,
             blobs,
             broker,
+            locker,
             builder,
+            shared,
             clock,
             limits,
             policy,
@@ -181,11 +211,16 @@ impl Engine {
                 .build(),
             catalog: catalog::Catalog::default(),
             recent: recent(),
+            awaited: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(std::time::Duration::from_secs(60))
+                .build(),
             running: running::Running::default(),
             pending: dispatch::Pending::default(),
             measures: measures::Measures::new(),
             unwritten: unwritten::Unwritten::default(),
-            deploying: tokio::sync::Semaphore::new(deploy::AT_ONCE),
+            deploying: Arc::new(tokio::sync::Semaphore::new(deploy::AT_ONCE)),
+            deployable: tokio::sync::Notify::new(),
             testing: Cache::builder().max_capacity(10_000).build(),
             locking: Cache::builder().max_capacity(10_000).build(),
             checking: Cache::builder().max_capacity(10_000).build(),

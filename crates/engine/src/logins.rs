@@ -158,7 +158,7 @@ impl Engine {
         let entry = Entry::by(&principal, "login", user.name.clone());
         let replaced = replaced.map(|secret| hash(&secret));
         self.store.create_session(session, replaced, entry).await?;
-        self.checked.forget();
+        self.forget_callers();
         Ok(LoggedIn { secret, expires_at, principal })
     }
 
@@ -174,7 +174,7 @@ impl Engine {
             }
             Credential::Nothing => {}
         }
-        self.checked.forget();
+        self.forget_callers();
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl Engine {
         if !self.store.set_password(user.id, user.password, new, kept, entry).await? {
             return Err(Error::Invalid(vec![wrong_present()]));
         }
-        self.checked.forget();
+        self.forget_callers();
         Ok(())
     }
 
@@ -255,7 +255,7 @@ impl Engine {
         if !self.store.move_session(id, company, entry).await? {
             return Err(Error::NotFound("company"));
         }
-        self.checked.forget();
+        self.forget_callers();
         Ok(Principal { company, company_name, role, ..who.clone() })
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use broker::Depths;
 use domain::permission::Principal;
 use domain::{CompanyId, Timestamp, WorkerId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::others::GONE;
 use crate::{Engine, Error};
 
 /// How long a part may take to answer before it counts as down.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the worker of this process is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// Its id, new at every start.
     pub id: WorkerId,
@@ -47,7 +48,7 @@ pub struct WorkerSeen {
 }
 
 /// A warm template.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TemplateStatus {
     /// Digest of its environment.
     pub environment: String,
@@ -90,9 +91,8 @@ impl Engine {
         if !who.is_admin() {
             return Ok(QueueReport { depths: only(depths, who.company), warm: None });
         }
-        let warm = self.local.get().map_or(0, |(_, worker)| {
-            worker.status().templates.iter().map(|template| template.ready).sum()
-        });
+        let workers = self.seen().await?;
+        let warm = workers.iter().flat_map(|worker| &worker.templates).map(|t| t.ready).sum();
         Ok(QueueReport { depths, warm: Some(warm) })
     }
 
@@ -100,14 +100,30 @@ impl Engine {
     /// workers their tasks name and whether these take more, neither where they
     /// stand nor how busy everybody together keeps them.
     pub async fn workers(&self, who: &Principal) -> Result<Vec<WorkerSeen>, Error> {
-        let workers = self.local.get().map(|(_, worker)| worker.status()).into_iter();
-        Ok(workers
+        Ok(self
+            .seen()
+            .await?
+            .into_iter()
             .map(|status| WorkerSeen {
                 id: status.id,
                 draining: status.draining,
                 status: who.is_admin().then_some(status),
             })
             .collect())
+    }
+
+    /// The worker of this process as it is, others as they said a moment ago.
+    async fn seen(&self) -> Result<Vec<WorkerStatus>, Error> {
+        let mut seen: Vec<_> =
+            self.local.get().map(|(_, worker)| worker.status()).into_iter().collect();
+        if self.shared {
+            let others = self.store.workers(GONE).await?.into_iter();
+            let others =
+                others.filter(|other| self.local.get().is_none_or(|own| own.0 != other.id));
+            // Another release may say it in other words.
+            seen.extend(others.filter_map(|other| serde_json::from_value(other.status?).ok()));
+        }
+        Ok(seen)
     }
 
     /// Writes what is looked at rather than counted, for a scrape of the
@@ -121,6 +137,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether any worker takes tasks; `None` in a process that has none of
+    /// its own and knows of no other.
+    async fn has_workers(&self) -> Option<bool> {
+        if !self.shared {
+            return self.local.get().map(|(_, worker)| !worker.status().draining);
+        }
+        let seen = tokio::time::timeout(PATIENCE, self.seen()).await;
+        Some(matches!(seen, Ok(Ok(workers)) if workers.iter().any(|worker| !worker.draining)))
+    }
+
     /// Which parts answer.
     pub async fn health(&self) -> Health {
         let database = tokio::time::timeout(PATIENCE, self.store.ping()).await;
@@ -128,7 +154,7 @@ impl Engine {
         Health {
             database: matches!(database, Ok(Ok(()))),
             storage: matches!(storage, Ok(Ok(_))),
-            workers: self.local.get().map(|(_, worker)| !worker.status().draining),
+            workers: self.has_workers().await,
             closing: self.closing.is_cancelled(),
         }
     }

@@ -7,6 +7,7 @@ use domain::{TaskId, Timestamp, WorkerId};
 use store::operator::Reaped;
 use tokio::time::Instant;
 
+use crate::finish::late;
 use crate::{Engine, Error};
 
 /// Rows handled at once.
@@ -106,7 +107,7 @@ impl Engine {
         self.measures.failed(ErrorKind::LostWorker);
         self.measures.count(lost.state);
         self.running.leave(&lost.lease);
-        self.broker.remove(id).await?;
+        late(id, self.broker.remove(id).await);
         match &lost.queued {
             Some(task) => self.put_back(task).await?,
             None => {
@@ -119,28 +120,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn put_back(&self, waiting: &store::operator::Queued) -> Result<(), Error> {
-        let company = self.company_seen(waiting.company).await?;
-        self.broker
-            .enqueue(broker::Queued {
-                company: waiting.company,
-                company_weight: crate::submit::share(&company),
-                max_running: company.max_running,
-                task: waiting.task,
-                version: waiting.version,
-                class: waiting.class,
-                priority: waiting.priority,
-                expected_ms: waiting.expected_ms,
-                submitted_at: created_at(waiting.task),
-                available_at: waiting.available_at,
-            })
-            .await?;
-        Ok(())
+    pub(crate) async fn put_back(&self, waiting: &store::operator::Queued) -> Result<(), Error> {
+        Ok(self.broker.enqueue(self.in_order(waiting).await?).await?)
     }
 }
 
 /// When a task was accepted, to the millisecond: its id says it.
-fn created_at(task: TaskId) -> Timestamp {
+pub(crate) fn created_at(task: TaskId) -> Timestamp {
     let (seconds, nanos) = task.0.get_timestamp().map_or((0, 0), |time| time.to_unix());
     let micros = seconds.saturating_mul(1_000_000).saturating_add(u64::from(nanos / 1000));
     Timestamp(i64::try_from(micros).unwrap_or(i64::MAX))

@@ -24,11 +24,31 @@ pub(crate) struct Live {
     begun: Vec<u8>,
     /// The last progress.
     pub(crate) progress: Option<Progress>,
+    showing: Showing,
+}
+
+/// How far other processes see what a run told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Showing {
+    /// All of it, or there is nothing yet.
+    #[default]
+    Done,
+    /// It is being shown.
+    Busy,
+    /// It is being shown, and there is more.
+    More,
 }
 
 impl Live {
     fn of(lease: Lease) -> Self {
-        Self { lease, log: Vec::new(), log_cut_bytes: 0, begun: Vec::new(), progress: None }
+        Self {
+            lease,
+            log: Vec::new(),
+            log_cut_bytes: 0,
+            begun: Vec::new(),
+            progress: None,
+            showing: Showing::Done,
+        }
     }
 
     /// Appends to the log, up to `limit` bytes in all; what there is to tell
@@ -96,6 +116,32 @@ impl Running {
             change(&mut live);
         }
         current
+    }
+
+    /// There is something new to show of the attempt; `true` where nobody is
+    /// showing it, and the caller is to begin.
+    pub(crate) fn begins_to_show(&self, lease: &Lease) -> bool {
+        let mut begins = false;
+        self.update(lease, |live| {
+            begins = live.showing == Showing::Done;
+            live.showing = Showing::More;
+        });
+        begins
+    }
+
+    /// What is to be shown now of the attempt; `None` where there is nothing
+    /// more, or it has ended.
+    pub(crate) fn to_show(&self, lease: &Lease) -> Option<Live> {
+        let mut shown = None;
+        self.update(lease, |live| {
+            if live.showing == Showing::More {
+                live.showing = Showing::Busy;
+                shown = Some(live.clone());
+            } else {
+                live.showing = Showing::Done;
+            }
+        });
+        shown
     }
 
     /// The task's live part, for its own company.

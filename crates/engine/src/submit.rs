@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Deployed;
 use crate::dispatch::{LEASE, Slot, inputs_key};
+use crate::finish::late;
 use crate::{Engine, Error};
 
 /// Inputs up to this size stand in the task's row.
@@ -269,16 +270,20 @@ impl Engine {
         let task = new.task.clone();
         let (company, id) = (task.company, task.id);
         // What is not kept in memory is read from the database when its turn
-        // has come.
-        let is_kept = self.pending.put(&task, &inputs, asked.origin);
+        // has come, by whichever process that comes to.
+        let is_kept = !self.shared && self.pending.put(&task, &inputs, asked.origin);
         if asked.waits && is_kept {
             self.hold(new);
         } else if let Err(error) = self.store.submit(new).await {
             self.pending.take(id);
             return Err(error.into());
         }
-        self.broker.enqueue(queued).await?;
-        let position = self.broker.position(company, id).await?;
+        if asked.waits && self.shared {
+            let waiter = self.broker.wait_ended(id);
+            self.awaited.insert(id, Arc::new(std::sync::Mutex::new(Some(waiter))));
+        }
+        late(id, self.broker.enqueue(queued).await);
+        let position = self.position(company, id).await;
         self.announce(company, id);
         Ok(Submitted { task: id, state: State::Queued, position })
     }
@@ -367,12 +372,7 @@ impl Engine {
     /// or read for it.
     pub(crate) async fn check_room(&self, company: &store::accounts::Company) -> Result<(), Error> {
         let Some(limit) = company.max_queued.map(u64::from) else { return Ok(()) };
-        let depths = self.broker.depths().await?;
-        let queued = depths
-            .companies
-            .iter()
-            .find(|depth| depth.company == company.id)
-            .map_or(0, |depth| depth.waiting);
+        let queued = self.broker.line(company.id, 0).await?.waiting;
         if queued < limit {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Tasks as callers see them: state, result, log, files; wait and cancel.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,8 @@ use store::{Cursor, Page};
 pub use store::tasks::Filter as TaskFilter;
 
 use crate::dispatch::inputs_key;
+use crate::finish::late;
+use crate::others::Order;
 use crate::submit::Submitted;
 use crate::unwritten::{Told, written};
 use crate::{Content, Engine, Error};
@@ -41,14 +43,22 @@ impl Engine {
             }
         };
         let position = match task.state {
-            State::Queued => self.broker.position(who.company, id).await?,
+            State::Queued => self.position(who.company, id).await,
             _ => None,
         };
         let progress = match task.state {
-            State::Running => self.running.get(who.company, id).and_then(|live| live.progress),
+            State::Running => self.shown(who.company, id).await.and_then(|shown| shown.progress),
             _ => task.progress.clone(),
         };
         Ok(TaskView { task, position, progress })
+    }
+
+    /// Tasks ahead of one that waits; `None` where nobody can say.
+    pub(crate) async fn position(&self, company: CompanyId, id: TaskId) -> Option<u64> {
+        self.broker.position(company, id).await.unwrap_or_else(|error| {
+            tracing::debug!(task.id = %id, "no position is known: {error}");
+            None
+        })
     }
 
     /// A page of the company's tasks, newest first.
@@ -69,27 +79,53 @@ impl Engine {
         id: TaskId,
         patience: Duration,
     ) -> Result<TaskView, Error> {
-        // The waiter stands before the state is looked at, so that an end in
-        // between is not missed.
-        let mut waiter = self.broker.wait_ended(id);
-        let recent = || self.recent.get(&id).is_some_and(|task| task.company == who.company);
-        let held = self.unwritten.told(id);
-        if !recent() && held.is_none() && !self.running.is_running(who.company, id) {
-            let view = self.task(who, id).await?;
-            if view.task.state.is_final() {
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let (view, is_sure) = self.wait_once(who, id, until).await?;
+            // A broker that was away may have missed the end.
+            if is_sure || !self.shared || tokio::time::Instant::now() >= until {
                 return Ok(view);
             }
         }
+    }
+
+    /// The task once its end is told, or as it is; and whether there is no
+    /// more to wait for.
+    async fn wait_once(
+        &self,
+        who: &Principal,
+        id: TaskId,
+        until: tokio::time::Instant,
+    ) -> Result<(TaskView, bool), Error> {
+        // The waiter stands before the state is looked at, so that an end in
+        // between is not missed.
+        let early = self
+            .awaited
+            .remove(&id)
+            .and_then(|early| early.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let stood = early.is_some();
+        let mut waiter = early.unwrap_or_else(|| self.broker.wait_ended(id));
+        let recent = || self.recent.get(&id).is_some_and(|task| task.company == who.company);
+        let held = self.unwritten.told(id);
+        if !stood && !recent() && held.is_none() && !self.running.is_running(who.company, id) {
+            let view = self.task(who, id).await?;
+            if view.task.state.is_final() {
+                return Ok((view, true));
+            }
+        }
+        let mut is_sure = true;
         // Out of patience is no error: the caller sees the state as it is.
         if !recent() {
             tokio::select! {
-                _ = tokio::time::timeout(patience, waiter.told()) => {}
+                told = tokio::time::timeout_at(until, waiter.told()) => is_sure = told != Ok(None),
                 error = failed(held) => return Err(error),
             }
             // Now the caller hears of the task.
             self.ensure_written(id).await?;
         }
-        self.task(who, id).await
+        let view = self.task(who, id).await?;
+        let is_sure = is_sure || view.task.state.is_final();
+        Ok((view, is_sure))
     }
 
     /// Cancels a task, whether it waits or runs.
@@ -101,7 +137,7 @@ impl Engine {
             }
             Cancelled::Done => {
                 self.pending.take(id);
-                self.broker.remove(id).await?;
+                late(id, self.broker.remove(id).await);
                 self.measures.count(State::Cancelled);
                 if let Some(task) = self.store.task(who.company, id).await? {
                     self.ended(task);
@@ -112,6 +148,7 @@ impl Engine {
                 if let Some((_, worker)) = self.local.get() {
                     worker.cancel(id);
                 }
+                self.order(Order::Cancel(id));
             }
         }
         self.task(who, id).await
@@ -147,8 +184,10 @@ impl Engine {
     /// What a task wrote to standard output and error so far.
     pub async fn logs(&self, who: &Principal, id: TaskId) -> Result<Bytes, Error> {
         let task = self.task(who, id).await?.task;
-        if let Some(live) = self.running.get(who.company, id) {
-            return Ok(live.text(self.limits.log_bytes).into());
+        if !task.state.is_final()
+            && let Some(shown) = self.shown(who.company, id).await
+        {
+            return Ok(shown.log);
         }
         match self.blobs.get(log_key(task.company, id), u64::MAX).await {
             Ok(text) => Ok(text),

@@ -4,12 +4,14 @@ mod data;
 mod doctor;
 mod measurements;
 mod migrate;
+mod ports;
 mod serve;
 mod test;
 
 pub(crate) use data::{hold, occupied_by};
 pub(crate) use doctor::{calculate, pythons, uv};
 pub(crate) use migrate::{applied, keep_copy, migrate, pending};
+pub(crate) use ports::check;
 pub use serve::serve;
 pub use test::test_archive;
 
@@ -23,6 +25,29 @@ use worker::SandboxBuilder;
 
 use crate::exit::Told;
 use crate::settings::Settings;
+
+/// What a server process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything: `mecapy up`.
+    Whole,
+    /// Requests: `mecapy api`.
+    Api,
+    /// Calculations and deployments: `mecapy worker`.
+    Worker,
+}
+
+impl Role {
+    /// The command that starts it.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Whole => "up",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+}
 
 /// The sandbox could not be started, so nothing runs.
 #[derive(Debug, thiserror::Error)]

@@ -32,11 +32,9 @@ macro_rules! migrations {
 }
 
 /// SQLite's migrations, oldest first.
-pub const SQLITE: &[Migration] =
-    migrations!("sqlite": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql");
+pub const SQLITE: &[Migration] = migrations!("sqlite": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql", "0005_workers");
 /// PostgreSQL's migrations, oldest first.
-pub const POSTGRES: &[Migration] =
-    migrations!("postgres": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql");
+pub const POSTGRES: &[Migration] = migrations!("postgres": "0001_initial", "0002_accounts", "0003_git", "0004_one_sql", "0005_workers");
 
 /// Where a schema is to end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,8 +56,10 @@ pub struct Worker {
     pub draining: bool,
     /// Since when it runs.
     pub started_at: Timestamp,
-    /// When it last renewed its leases.
+    /// When it last said that it is there.
     pub seen_at: Timestamp,
+    /// What it says of itself.
+    pub status: Option<serde_json::Value>,
 }
 
 /// What sees all companies. Nothing that answers a company's request may use
@@ -66,6 +68,8 @@ pub struct Worker {
 pub trait Operator: Send + Sync {
     /// All queued tasks, oldest first, after the given one.
     async fn queued(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<Queued>, Error>;
+    /// All running tasks, oldest first, after the given one.
+    async fn running(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<Queued>, Error>;
     /// Renews leases; answers those that are no longer held.
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<Lease>, Error>;
     /// Ends attempts whose lease ran out: `queued` again, or `failed` with
@@ -80,6 +84,17 @@ pub trait Operator: Send + Sync {
     async fn earliest_lease(&self) -> Result<Option<Timestamp>, Error>;
     /// Deployments that are still running: those that a crash cut off.
     async fn open_deployments(&self) -> Result<Vec<(CompanyId, DeploymentId)>, Error>;
+    /// Gives a worker up to `limit` running deployments that no other has in
+    /// hand, for as long as `lease`.
+    async fn claim_deployments(
+        &self,
+        worker: WorkerId,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<(CompanyId, DeploymentId)>, Error>;
+    /// Renews the lease of every running deployment that the worker has in
+    /// hand; a lease of no time gives them back.
+    async fn renew_deployments(&self, worker: WorkerId, lease: Duration) -> Result<u64, Error>;
     /// Registers a worker or updates it.
     async fn put_worker(&self, worker: Worker) -> Result<(), Error>;
     /// Workers seen within `within`.

@@ -5,6 +5,7 @@ pub mod client;
 pub mod git;
 pub mod postgres;
 pub mod redis;
+pub mod s3;
 pub mod server;
 pub mod tools;
 pub mod wheels;

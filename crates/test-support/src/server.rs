@@ -16,6 +16,8 @@ use crate::client::Client;
 
 /// The line that says where it listens.
 const READY: &str = "MecaPy is ready at ";
+/// The line of a worker, which listens nowhere.
+const WORKS: &str = "MecaPy takes calculations";
 /// For the start, and for the end by SIGTERM: far more than either takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -50,13 +52,30 @@ impl Server {
         data: impl AsRef<Path>,
         adjust: impl FnOnce(&mut Command),
     ) -> anyhow::Result<Self> {
+        let server = Self::start_as(program, &["up", "--port", "0"], data, adjust)?;
+        if server.token.is_empty() {
+            bail!("{} holds no token", server.data.join("admin.token").display());
+        }
+        Ok(server)
+    }
+
+    /// A server in another role, by its command. Of those that share a
+    /// database, only the one that made the administrator has the token.
+    pub fn start_as(
+        program: impl AsRef<Path>,
+        role: &[&str],
+        data: impl AsRef<Path>,
+        adjust: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Self> {
         let (program, data) = (program.as_ref(), data.as_ref().to_owned());
         let mut command = Command::new(program);
-        command.args(["up", "--port", "0", "--data"]).arg(&data);
+        command.args(role).arg("--data").arg(&data);
         // A developer's own settings are not the test's.
         for (name, _) in std::env::vars_os() {
             let ours = name.to_str().is_some_and(|name| {
-                name.starts_with("MECAPY_") || ["DATABASE_URL", "REDIS_URL", "PORT"].contains(&name)
+                name.starts_with("MECAPY_")
+                    || name.starts_with("S3_")
+                    || ["DATABASE_URL", "REDIS_URL", "PORT"].contains(&name)
             });
             if ours {
                 command.env_remove(name);
@@ -79,14 +98,15 @@ impl Server {
             format!("{} did not become ready; it said:\n{}", program.display(), server.said())
         })?;
         let token = server.data.join("admin.token");
-        server.token = std::fs::read_to_string(&token)
-            .with_context(|| format!("{} could not be read", token.display()))?
-            .trim()
-            .to_owned();
+        if token.is_file() {
+            let read = std::fs::read_to_string(&token);
+            let read = read.with_context(|| format!("{} can't be read", token.display()))?;
+            read.trim().clone_into(&mut server.token);
+        }
         Ok(server)
     }
 
-    /// Where it listens, without a slash at the end.
+    /// Where it listens, without a slash at the end; empty for a worker.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -205,6 +225,9 @@ fn ready_at(lines: &Receiver<String>) -> anyhow::Result<String> {
             .context("expected the line `MecaPy is ready at …`")?;
         if let Some((_, url)) = line.split_once(READY) {
             return Ok(url.trim().trim_end_matches('/').to_owned());
+        }
+        if line.contains(WORKS) {
+            return Ok(String::new());
         }
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::testing::Report;
 use domain::{Fault, Text};
-use engine::{BuildLog, Builder, Built, EnvironmentWanted, TestTeller};
+use engine::{BuildLog, Builder, Built, EnvironmentWanted, Locker, TestTeller};
 use environment::{CompileBytecode, Environment, Environments, Lock, Log, Request};
 use package::Package;
 use sandbox::{Interpreter, TemplateSpec};
@@ -106,26 +106,6 @@ impl SandboxBuilder {
         })
     }
 
-    async fn locked(&self, wanted: EnvironmentWanted, log: &Log) -> Result<Lock, Vec<Fault>> {
-        let request = Request {
-            python: wanted.python,
-            base_image: wanted.base_image,
-            requirements: wanted.requirements,
-        };
-        self.environments.lock(&request, log).await.map_err(|error| faults(&error))
-    }
-
-    async fn described(&self, lock: &Lock) -> Built {
-        Built {
-            digest: lock.digest,
-            python: lock.minor,
-            python_full: lock.python.version.clone(),
-            lock: serde_json::to_string(lock).expect("a lock has a JSON form"),
-            shared: lock.base_only,
-            warnings: self.environments.known_vulnerabilities(lock).await,
-        }
-    }
-
     async fn rebuild(&self, version: &Version) -> Result<Environment, String> {
         let lock: Lock = serde_json::from_str(&version.lock)
             .map_err(|error| format!("the stored lock can't be read: {error}"))?;
@@ -171,6 +151,60 @@ fn interpreter_of(found: &environment::Interpreter) -> Interpreter {
 }
 
 #[async_trait]
+impl Locker for SandboxBuilder {
+    async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>> {
+        lock(&self.environments, wanted).await
+    }
+}
+
+/// Locks packages where nothing is built or run.
+pub struct Locks(Environments);
+
+impl Locks {
+    /// Over the same settings as the workers' environments.
+    #[must_use]
+    pub fn new(environments: Environments) -> Self {
+        Self(environments)
+    }
+}
+
+#[async_trait]
+impl Locker for Locks {
+    async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>> {
+        lock(&self.0, wanted).await
+    }
+}
+
+async fn lock(environments: &Environments, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>> {
+    let lock = locked(environments, wanted, &Log::silent()).await?;
+    Ok(described(environments, &lock).await)
+}
+
+async fn locked(
+    environments: &Environments,
+    wanted: EnvironmentWanted,
+    log: &Log,
+) -> Result<Lock, Vec<Fault>> {
+    let request = Request {
+        python: wanted.python,
+        base_image: wanted.base_image,
+        requirements: wanted.requirements,
+    };
+    environments.lock(&request, log).await.map_err(|error| faults(&error))
+}
+
+async fn described(environments: &Environments, lock: &Lock) -> Built {
+    Built {
+        digest: lock.digest,
+        python: lock.minor,
+        python_full: lock.python.version.clone(),
+        lock: serde_json::to_string(lock).expect("a lock has a JSON form"),
+        shared: lock.base_only,
+        warnings: environments.known_vulnerabilities(lock).await,
+    }
+}
+
+#[async_trait]
 impl Builder for SandboxBuilder {
     async fn environment(
         &self,
@@ -178,14 +212,9 @@ impl Builder for SandboxBuilder {
         log: BuildLog,
     ) -> Result<Built, Vec<Fault>> {
         let log = Log::to(log);
-        let lock = self.locked(wanted, &log).await?;
+        let lock = locked(&self.environments, wanted, &log).await?;
         self.build(&lock, &log).await.map_err(|error| faults(&error))?;
-        Ok(self.described(&lock).await)
-    }
-
-    async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>> {
-        let lock = self.locked(wanted, &Log::silent()).await?;
-        Ok(self.described(&lock).await)
+        Ok(described(&self.environments, &lock).await)
     }
 
     async fn prepare(&self, version: &Version, archive: Bytes) -> Result<(), Vec<Fault>> {

@@ -30,7 +30,7 @@ use store::tasks::Lease;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use builder::SandboxBuilder;
+pub use builder::{Locks, SandboxBuilder};
 pub use settings::Settings;
 pub use standalone::{TestedArchive, test_archive};
 

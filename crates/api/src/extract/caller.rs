@@ -30,10 +30,9 @@ impl FromRequestParts<App> for Caller {
         let context = parts.extensions.get::<Arc<Context>>();
         if let Some(context) = context {
             context.set_user(principal.user);
-            let now = app.engine.clock().now();
-            context.lefts.take(app.limiter.count(Key::User(principal.user), now))?;
+            context.lefts.take(app.limiter.count(&app.engine, Key::User(principal.user)).await)?;
             if let Credential::Token(id) = principal.credential {
-                context.lefts.take(app.limiter.count(Key::Token(id), now))?;
+                context.lefts.take(app.limiter.count(&app.engine, Key::Token(id)).await)?;
             }
         }
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);

@@ -14,7 +14,9 @@ use domain::testing;
 use domain::{Digest, Fault, WorkerId};
 use engine::store::functions::Version;
 use engine::store::sqlite;
-use engine::{BuildLog, Builder, Built, End, Engine, EnvironmentWanted, Report, TestTeller};
+use engine::{
+    BuildLog, Builder, Built, End, Engine, EnvironmentWanted, Locker, Report, TestTeller,
+};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -25,16 +27,7 @@ pub(crate) const FREE: &str = r#"{"type": "object"}"#;
 struct Ready;
 
 #[async_trait]
-impl Builder for Ready {
-    async fn environment(
-        &self,
-        wanted: EnvironmentWanted,
-        log: BuildLog,
-    ) -> Result<Built, Vec<Fault>> {
-        log("nothing to build");
-        self.lock(wanted).await
-    }
-
+impl Locker for Ready {
     async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>> {
         Ok(Built {
             digest: Digest([7; 32]),
@@ -44,6 +37,18 @@ impl Builder for Ready {
             shared: true,
             warnings: Vec::new(),
         })
+    }
+}
+
+#[async_trait]
+impl Builder for Ready {
+    async fn environment(
+        &self,
+        wanted: EnvironmentWanted,
+        log: BuildLog,
+    ) -> Result<Built, Vec<Fault>> {
+        log("nothing to build");
+        self.lock(wanted).await
     }
 
     async fn prepare(&self, _: &Version, _: Bytes) -> Result<(), Vec<Fault>> {
@@ -132,7 +137,9 @@ impl App {
             store: store.unwrap(),
             blobs: Arc::new(blobs::Directory::open(folder.path().join("blobs")).unwrap()),
             broker: Arc::new(broker),
-            builder: Arc::new(Ready),
+            locker: Arc::new(Ready),
+            builder: Some(Arc::new(Ready)),
+            shared: false,
             clock,
             limits: settings.limits.clone(),
             policy: package::Policy::default(),

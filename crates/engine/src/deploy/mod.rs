@@ -23,6 +23,7 @@ use store::audit::Entry;
 use store::deployments::{Deployment, Source, Status};
 use store::functions::Version;
 
+use crate::others::Order;
 use crate::{Engine, Error};
 
 /// Deployments in work at once; further ones wait. Building environments is
@@ -35,9 +36,16 @@ pub type BuildLog = Box<dyn Fn(&str) + Send + Sync>;
 /// Where each test case and test is told of as soon as it has ended.
 pub type TestTeller = Box<dyn Fn(&Tested) + Send + Sync>;
 
-/// What of a deployment needs a sandbox or a package index: a worker does it.
+/// What of code needs a package index.
 #[async_trait]
-pub trait Builder: Send + Sync {
+pub trait Locker: Send + Sync {
+    /// Locks the environment alone: a worker builds it when it is first run in.
+    async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>>;
+}
+
+/// What of a deployment needs a sandbox, too: a worker does it.
+#[async_trait]
+pub trait Builder: Locker {
     /// Locks and builds the environment, or finds it by its hash. `log` gets
     /// the build's log line by line.
     async fn environment(
@@ -45,9 +53,6 @@ pub trait Builder: Send + Sync {
         wanted: EnvironmentWanted,
         log: BuildLog,
     ) -> Result<Built, Vec<Fault>>;
-
-    /// Locks the environment alone: a worker builds it when it is first run in.
-    async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>>;
 
     /// Unpacks the code, compiles its bytecode in the sandbox and warms a
     /// template for it, so that the first run is a warm one.
@@ -174,14 +179,23 @@ impl Engine {
         }
     }
 
-    /// Runs the stages of a deployment in the background.
+    /// Runs the stages of a deployment in the background, or has a worker do
+    /// it where several may.
     pub(crate) fn resume_deployment(&self, company: CompanyId, id: DeploymentId) {
+        if self.shared {
+            self.order(Order::Deploy);
+            return;
+        }
         let engine = self.clone();
         self.jobs.spawn(async move {
             let closing = engine.closing.clone();
+            let stages = async {
+                let Ok(turn) = engine.deploying.clone().acquire_owned().await else { return };
+                engine.deploy_stages(company, id, turn).await;
+            };
             // A deployment that is cut off here goes on at the next start.
             tokio::select! {
-                () = engine.deploy_stages(company, id) => {}
+                () = stages => {}
                 () = closing.cancelled() => {}
             }
         });

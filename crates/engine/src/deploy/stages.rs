@@ -10,11 +10,12 @@ use domain::testing::Tested;
 use domain::{CompanyId, DeploymentId, Fault, FunctionId, Severity, Text, VersionId};
 use store::deployments::{Deployment, Draft, Published, Stage};
 use store::functions::Version;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::refusal::faults;
-use super::{Built, EnvironmentWanted};
+use super::{Builder, Built, EnvironmentWanted};
 use crate::functions::archive_key;
+use crate::others::Order;
 use crate::{Engine, Error};
 
 /// The number of a function's first version, where it asks for none.
@@ -38,11 +39,16 @@ impl<E: Into<Error>> From<E> for Stopped {
 }
 
 impl Engine {
-    pub(super) async fn deploy_stages(&self, company: CompanyId, id: DeploymentId) {
-        let Ok(turn) = self.deploying.acquire().await else { return };
+    pub(crate) async fn deploy_stages(
+        &self,
+        company: CompanyId,
+        id: DeploymentId,
+        turn: OwnedSemaphorePermit,
+    ) {
         let faults = match self.stages(company, id, turn).await {
             Ok(()) => {
                 self.catalog.forget_references();
+                self.order(Order::Forget);
                 self.announce_resource(company, id.0);
                 return;
             }
@@ -62,8 +68,9 @@ impl Engine {
         &self,
         company: CompanyId,
         id: DeploymentId,
-        turn: SemaphorePermit<'_>,
+        turn: OwnedSemaphorePermit,
     ) -> Result<(), Stopped> {
+        let builder = self.builder()?;
         let deployment =
             self.store.deployment(company, id).await?.ok_or(Error::NotFound("deployment"))?;
         let upload = {
@@ -78,7 +85,7 @@ impl Engine {
 
         self.blobs.put(archive_key(company, version.archive), upload.clone()).await?;
         let entered = self.enter(&deployment, &name, "prepare").await?;
-        let prepared = self.builder.prepare(&version, upload.clone()).await;
+        let prepared = builder.prepare(&version, upload.clone()).await;
         self.leave(&deployment, &name, entered, prepared.as_ref().err()).await?;
         prepared.map_err(Stopped::Refused)?;
         // Tests may take as long as their author likes; who only waits to be
@@ -96,6 +103,12 @@ impl Engine {
                 Err(Stopped::Refused(vec![fault]))
             }
         }
+    }
+
+    /// What builds, where this process deploys at all.
+    fn builder(&self) -> Result<&Arc<dyn Builder>, Error> {
+        let nothing = || Error::Internal("this process builds nothing".to_owned());
+        self.builder.as_ref().ok_or_else(nothing)
     }
 
     async fn read(
@@ -167,7 +180,7 @@ impl Engine {
             let kind = crate::watch::LOG.into();
             broker.publish(topic, broker::LiveEvent { kind, data, audience: Audience::Topic });
         });
-        let built = self.builder.environment(wanted, log).await;
+        let built = self.builder()?.environment(wanted, log).await;
         let faults = built.as_ref().map_or_else(|faults| faults, |built| &built.warnings);
         self.leave(deployment, name, entered, Some(faults)).await?;
         built.map_err(Stopped::Refused)
@@ -200,7 +213,7 @@ impl Engine {
             let kind = crate::watch::TEST.into();
             broker.publish(topic, broker::LiveEvent { kind, data, audience: Audience::Topic });
         });
-        let tested = self.builder.test(version, package, upload, teller).await;
+        let tested = self.builder()?.test(version, package, upload, teller).await;
         let (faults, is_good) = match tested {
             Ok(report) => {
                 let (faults, is_good) = (faults(&report, package), report.is_good());

@@ -19,8 +19,8 @@ use engine::store::functions::Version;
 use engine::store::tasks::Finished;
 use engine::store::{self, sqlite};
 use engine::{
-    BuildLog, Builder, Built, End, Engine, EnvironmentWanted, Error, LocalWorker, Parts, Report,
-    Slot, Submission, Submitted, TestTeller, Update, Work, WorkerStatus,
+    BuildLog, Builder, Built, End, Engine, EnvironmentWanted, Error, LocalWorker, Locker, Parts,
+    Report, Slot, Submission, Submitted, TestTeller, Update, Work, WorkerStatus,
 };
 use futures_util::TryStreamExt as _;
 use test_support::archive::Archive;
@@ -197,7 +197,9 @@ fn start(
         store: store.clone(),
         blobs: Arc::new(blobs::Directory::open(folder.join("blobs")).unwrap()),
         broker: Arc::new(broker::InProcess::new(limits.into(), clock.clone())),
-        builder: Arc::new(Ready),
+        locker: Arc::new(Ready),
+        builder: Some(Arc::new(Ready)),
+        shared: false,
         clock,
         limits: limits.clone(),
         policy: package::Policy::default(),
@@ -238,15 +240,7 @@ pub(crate) fn inline(task: &store::tasks::Task) -> &str {
 struct Ready;
 
 #[async_trait]
-impl Builder for Ready {
-    async fn environment(
-        &self,
-        wanted: EnvironmentWanted,
-        _: BuildLog,
-    ) -> Result<Built, Vec<Fault>> {
-        self.lock(wanted).await
-    }
-
+impl Locker for Ready {
     async fn lock(&self, wanted: EnvironmentWanted) -> Result<Built, Vec<Fault>> {
         Ok(Built {
             digest: Digest([7; 32]),
@@ -256,6 +250,17 @@ impl Builder for Ready {
             shared: true,
             warnings: Vec::new(),
         })
+    }
+}
+
+#[async_trait]
+impl Builder for Ready {
+    async fn environment(
+        &self,
+        wanted: EnvironmentWanted,
+        _: BuildLog,
+    ) -> Result<Built, Vec<Fault>> {
+        self.lock(wanted).await
     }
 
     async fn prepare(&self, _: &Version, _: Bytes) -> Result<(), Vec<Fault>> {

@@ -87,6 +87,8 @@ const LINES: &[(&str, &str)] = &[
     ("Folder of the local server's data", "Dossier des données du serveur local"),
     ("Server to talk to; else the local one", "Serveur à contacter ; sinon celui de cette machine"),
     ("Start everything on this machine", "Tout démarrer sur cette machine"),
+    ("Answer requests only, beside workers; on PostgreSQL, Redis and S3", "Répondre seulement aux requêtes, à côté des workers ; sur PostgreSQL, Redis et S3"),
+    ("Run calculations only; on PostgreSQL, Redis and S3", "Exécuter seulement les calculs ; sur PostgreSQL, Redis et S3"),
     ("Write a new function to begin with", "Écrire une nouvelle fonction pour commencer"),
     ("Check a function and run its test cases and tests here, without a server", "Contrôler une fonction et exécuter ici ses cas de test et tests, sans serveur"),
     ("Send a function to the server, which checks and tests it", "Envoyer une fonction au serveur, qui la contrôle et la teste"),

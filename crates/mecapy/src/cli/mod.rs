@@ -63,6 +63,10 @@ pub enum Language {
 pub enum Command {
     /// Start everything on this machine
     Up(commands::up::Up),
+    /// Answer requests only, beside workers; on PostgreSQL, Redis and S3
+    Api(commands::api::Api),
+    /// Run calculations only; on PostgreSQL, Redis and S3
+    Worker(commands::worker::Worker),
     /// Write a new function to begin with
     Init(commands::init::Init),
     /// Check a function and run its test cases and tests here, without a server
@@ -156,12 +160,16 @@ fn dispatch(cli: Cli, console: Console, variables: &Variables) -> Result<Exit, F
     let Cli { global, command } = cli;
     let mut flags =
         Flags { config: global.config, data: global.data, port: None, api_url: global.api_url };
-    if let Command::Up(up) = &command {
-        flags.port = up.port;
+    match &command {
+        Command::Up(up) => flags.port = up.port,
+        Command::Api(api) => flags.port = api.port,
+        _ => {}
     }
     let settings = || Settings::load(variables, &flags);
     match command {
         Command::Up(up) => up.run(settings()?, console),
+        Command::Api(api) => api.run(settings()?, console),
+        Command::Worker(worker) => worker.run(settings()?, console),
         Command::Init(init) => settings().map_err(Failure::from).and_then(|_| init.run(console)),
         Command::Test(test) => test.run(settings()?, console),
         Command::Deploy(deploy) => deploy.run(&settings()?, console),

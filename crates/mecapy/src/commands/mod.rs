@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod api;
 pub mod backup;
 pub mod bench;
 pub mod company;
@@ -25,3 +26,4 @@ pub(crate) mod tested;
 pub mod token;
 pub mod up;
 pub mod user;
+pub mod worker;

@@ -10,6 +10,7 @@ use crate::client::{Announced, announce};
 use crate::console::Console;
 use crate::exit::{Exit, Failure};
 use crate::settings::Settings;
+use crate::wiring::Role;
 use crate::{telemetry, wiring};
 
 /// Arguments of `mecapy up`.
@@ -26,15 +27,36 @@ impl Up {
     /// # Errors
     /// When the server can't start.
     pub fn run(self, settings: Settings, console: Console) -> Result<Exit, Failure> {
-        let sending = telemetry::start_server(&settings);
-        let sending = sending.map_err(|text| Failure::new(Exit::Usage, text))?;
-        for warning in &settings.warnings {
-            console.warn(warning);
-        }
-        wiring::serve(settings, console)?;
-        // What was not told yet is told now.
-        drop(sending);
-        Ok(Exit::Done)
+        serve(settings, console, Role::Whole)
+    }
+}
+
+/// Serves in one role until a signal ends it.
+///
+/// # Errors
+/// When the server can't start.
+pub(crate) fn serve(settings: Settings, console: Console, role: Role) -> Result<Exit, Failure> {
+    wiring::check(&settings, role).map_err(|text| Failure::new(Exit::Usage, text))?;
+    let sending = telemetry::start_server(&settings);
+    let sending = sending.map_err(|text| Failure::new(Exit::Usage, text))?;
+    for warning in &settings.warnings {
+        console.warn(warning);
+    }
+    wiring::serve(settings, console, role)?;
+    // What was not told yet is told now.
+    drop(sending);
+    Ok(Exit::Done)
+}
+
+/// Says that the worker takes calculations.
+pub(crate) fn working(settings: &Settings, console: Console) {
+    if console.json {
+        console.value(&serde_json::json!({
+            "data": settings.data, "version": env!("CARGO_PKG_VERSION"),
+        }));
+    } else {
+        // Scripts wait for this very line, so it reads the same in French.
+        console.say("MecaPy takes calculations");
     }
 }
 

@@ -66,6 +66,11 @@ pub struct Settings {
     pub database: Location,
     /// How a database on PostgreSQL is reached.
     pub pool: store::postgres::Options,
+    /// What many processes on one database order their queue by; `None` for
+    /// the memory of the only one.
+    pub redis: Option<Redis>,
+    /// Where objects are kept; `None` for a folder of the data.
+    pub s3: Option<blobs::s3::Settings>,
     /// How strictly archives are checked: `deny-list`, `allow-list` or `off`.
     pub static_check: String,
     /// The folder or ZIP of advisories that locked packages are checked
@@ -102,6 +107,15 @@ pub struct Settings {
     pub token: Option<Secret>,
     /// What is set and has no effect in this release.
     pub warnings: Vec<Text>,
+}
+
+/// How Redis is reached.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    /// Its URL, which may hold a password.
+    pub url: Secret,
+    /// The certificate of its authority.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Where interpreters and packages come from.

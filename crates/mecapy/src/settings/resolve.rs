@@ -13,7 +13,7 @@ use super::sources::{Flags, Given, Origin, Sources};
 use super::table::{SETTINGS, UsedBy};
 use crate::telemetry::Receivers;
 
-use super::{Environment, Python, Refused, Secret, Settings, Variables, paths};
+use super::{Environment, Python, Redis, Refused, Secret, Settings, Variables, paths};
 
 pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings, Refused> {
     let mut sources = Sources::read(variables, flags);
@@ -51,6 +51,8 @@ pub(super) fn settings(variables: &Variables, flags: &Flags) -> Result<Settings,
             .take("DATABASE_URL", paths::of_database_url)
             .unwrap_or_else(|| Location::Sqlite(data.join("mecapy.db"))),
         pool: pool(&mut sources),
+        redis: redis(&mut sources),
+        s3: s3(&mut sources),
         static_check: sources.text("MECAPY_STATIC_CHECK").unwrap_or_default(),
         advisories: sources.path("MECAPY_ADVISORIES").map(paths::absolute),
         python: python(&mut sources, variables),
@@ -149,6 +151,39 @@ fn pool(sources: &mut Sources) -> store::postgres::Options {
         age: seconds(sources, "DB_POOL_RECYCLE"),
         ..store::postgres::Options::default()
     }
+}
+
+fn redis(sources: &mut Sources) -> Option<Redis> {
+    let ca_file = sources.path("MECAPY_REDIS_CA_FILE").map(paths::absolute);
+    let url = Secret::new(sources.text("REDIS_URL")?);
+    Some(Redis { url, ca_file })
+}
+
+fn s3(sources: &mut Sources) -> Option<blobs::s3::Settings> {
+    let of_cloud = sources.text("CLOUD_BUCKET_UPLOADS");
+    let bucket = sources.text("S3_BUCKET").or(of_cloud);
+    let endpoint = sources.text("S3_ENDPOINT");
+    let region = sources.text("CLOUD_REGION").unwrap_or_default();
+    let prefix = sources.text("MECAPY_S3_PREFIX").unwrap_or_default();
+    let allow_http = sources.boolean("MECAPY_S3_ALLOW_HTTP").unwrap_or(false);
+    let ca_file = sources.path("MECAPY_S3_CA_FILE").map(paths::absolute);
+    let (access_key, secret_key) = (sources.text("SCW_ACCESS_KEY"), sources.text("SCW_SECRET_KEY"));
+    let bucket = bucket?;
+    let (Some(access_key), Some(secret_key)) = (access_key, secret_key) else {
+        sources.faults.push(Text::new(
+            "S3_BUCKET: expected SCW_ACCESS_KEY and SCW_SECRET_KEY beside it, the keys that open the bucket; set both",
+            "S3_BUCKET : attendu avec lui : SCW_ACCESS_KEY et SCW_SECRET_KEY, les clés qui ouvrent le compartiment ; définissez les deux",
+        ));
+        return None;
+    };
+    Some(blobs::s3::Settings {
+        region,
+        endpoint,
+        allow_http,
+        prefix: prefix.trim_matches('/').to_owned(),
+        ca_file,
+        ..blobs::s3::Settings::of(&bucket, &access_key, &secret_key)
+    })
 }
 
 fn python(sources: &mut Sources, variables: &Variables) -> Python {

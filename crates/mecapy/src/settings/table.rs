@@ -38,6 +38,8 @@ pub enum Kind {
     Address,
     /// `sqlite://…` or `postgresql://…`.
     Database,
+    /// `redis://…` or `rediss://…`.
+    Redis,
     /// `true` or `false`.
     Bool,
     /// A whole number from `min` to `max`.
@@ -74,11 +76,11 @@ pub enum Default {
 pub enum UsedBy {
     /// Every command.
     Every,
-    /// `up` alone.
+    /// `up`, `api` and `worker`.
     Server,
-    /// `up` and what works on what it keeps.
+    /// The servers and what works on what they keep.
     Keeper,
-    /// `up` and `test`, which both run calculations on this machine.
+    /// The servers and `test`, which runs calculations, too.
     Runs,
     /// The commands that talk to a server.
     Client,
@@ -92,9 +94,9 @@ impl UsedBy {
     pub fn commands(self) -> &'static str {
         match self {
             Self::Every => "all",
-            Self::Server => "up",
-            Self::Keeper => "up, backup, restore, migrate",
-            Self::Runs => "up, test",
+            Self::Server => "up, api, worker",
+            Self::Keeper => "up, api, worker, backup, restore, migrate",
+            Self::Runs => "up, api, worker, test",
             Self::Client => "deploy, run, tasks, functions, login, token, user, company, bench",
             Self::Later => "–",
         }
@@ -343,25 +345,41 @@ pub const SETTINGS: &[Setting] = &[
     setting("DB_POOL_RECYCLE", "db_pool_recycle", integer(1, 86_400 * 7), Value("1800"), Keeper,
         "Age at which a connection is replaced, in seconds.",
         "Âge auquel une connexion est remplacée, en secondes."),
-    secret(setting("REDIS_URL", "redis_url", Kind::Text, Nothing, Later,
-        "Redis, for several workers.",
-        "Redis, pour plusieurs exécutants.")),
-    setting("S3_BUCKET", "s3_bucket", Kind::Text, Nothing, Later,
-        "The bucket for archives, large results and artifacts.",
-        "Le compartiment des archives, des grands résultats et des fichiers produits."),
-    setting("CLOUD_BUCKET_UPLOADS", "cloud_bucket_uploads", Kind::Text, Nothing, Later,
-        "The same as `S3_BUCKET`.",
-        "Identique à `S3_BUCKET`."),
-    setting("S3_ENDPOINT", "s3_endpoint", Kind::Url, Nothing, Later,
-        "The object store's address.",
-        "L’adresse du stockage d’objets."),
-    setting("CLOUD_REGION", "cloud_region", Kind::Text, Nothing, Later,
-        "The object store's region.",
-        "La région du stockage d’objets."),
-    secret(setting("SCW_ACCESS_KEY", "scw_access_key", Kind::Text, Nothing, Later,
+    secret(setting("REDIS_URL", "redis_url", Kind::Redis, Nothing, Server,
+        "Redis, `redis://USER:PASSWORD@HOST:PORT/DB` or `rediss://` with TLS: what many processes on one PostgreSQL order their queue by.",
+        "Redis, `redis://UTILISATEUR:MOT_DE_PASSE@HÔTE:PORT/BASE`, ou `rediss://` avec TLS : ce par quoi plusieurs processus sur un PostgreSQL ordonnent leur file.")),
+    setting("MECAPY_REDIS_CA_FILE", "redis_ca_file", Kind::Path,
+        Rule("the usual authorities", "les autorités habituelles"), Server,
+        "The certificate, in PEM, of the authority that vouches for Redis.",
+        "Le certificat, en PEM, de l’autorité qui garantit Redis."),
+    setting("S3_BUCKET", "s3_bucket", Kind::Text,
+        Rule("the folder `blobs` of the data", "le dossier `blobs` des données"), Server,
+        "The bucket for archives, inputs, large results, files and logs.",
+        "Le compartiment des archives, entrées, grands résultats, fichiers et journaux."),
+    setting("CLOUD_BUCKET_UPLOADS", "cloud_bucket_uploads", Kind::Text, Nothing, Server,
+        "The same as `S3_BUCKET`, which comes first.",
+        "Identique à `S3_BUCKET`, qui l’emporte."),
+    setting("S3_ENDPOINT", "s3_endpoint", Kind::Url,
+        Rule("AWS in the region", "AWS dans la région"), Server,
+        "The object store's address, such as `https://s3.fr-par.scw.cloud`.",
+        "L’adresse du stockage d’objets, par exemple `https://s3.fr-par.scw.cloud`."),
+    setting("CLOUD_REGION", "cloud_region", Kind::Text, Value("us-east-1"), Server,
+        "The object store's region, part of every signature.",
+        "La région du stockage d’objets, présente dans chaque signature."),
+    setting("MECAPY_S3_PREFIX", "s3_prefix", Kind::Text, Nothing, Server,
+        "What all names in the bucket begin with, where others use it, too.",
+        "Ce par quoi commencent tous les noms dans le compartiment, si d’autres l’utilisent aussi."),
+    setting("MECAPY_S3_ALLOW_HTTP", "s3_allow_http", Kind::Bool, Value("false"), Server,
+        "Whether the object store of another machine may be spoken to without TLS.",
+        "Si le stockage d’objets d’une autre machine peut être contacté sans TLS."),
+    setting("MECAPY_S3_CA_FILE", "s3_ca_file", Kind::Path,
+        Rule("the usual authorities", "les autorités habituelles"), Server,
+        "The certificate, in PEM, of the authority that vouches for the object store.",
+        "Le certificat, en PEM, de l’autorité qui garantit le stockage d’objets."),
+    secret(setting("SCW_ACCESS_KEY", "scw_access_key", Kind::Text, Nothing, Server,
         "The object store's access key.",
         "La clé d’accès du stockage d’objets.")),
-    secret(setting("SCW_SECRET_KEY", "scw_secret_key", Kind::Text, Nothing, Later,
+    secret(setting("SCW_SECRET_KEY", "scw_secret_key", Kind::Text, Nothing, Server,
         "The object store's secret key.",
         "La clé secrète du stockage d’objets.")),
     setting("KEYCLOAK_URL", "keycloak_url", Kind::Url, Nothing, Later,

@@ -120,9 +120,24 @@ fn postgresql_is_taken_under_every_name_and_other_services_are_warned_about() {
     let pool = load([("DB_POOL_SIZE", "7"), ("DB_POOL_TIMEOUT", "3")]).unwrap().pool;
     assert_eq!((pool.connections, pool.patience.as_secs()), (7, 3));
     assert!(faults([("DATABASE_URL", "mysql://x")])[0].en.contains("postgresql://user:password@"));
-    let settings = load([("REDIS_URL", "redis://x"), ("S3_BUCKET", "b")]).unwrap();
+    let settings = load([("KEYCLOAK_REALM", "x"), ("KEYCLOAK_CLIENT_ID", "b")]).unwrap();
     assert_eq!(settings.warnings.len(), 2);
-    assert!(settings.warnings[0].en.contains("REDIS_URL has no effect"));
+    assert!(settings.warnings[0].en.contains("KEYCLOAK_REALM has no effect"));
+}
+
+#[test]
+fn a_bucket_needs_its_keys_and_redis_a_url() {
+    let refused = faults([("S3_BUCKET", "b"), ("SCW_ACCESS_KEY", "k")]);
+    assert!(refused[0].en.contains("expected SCW_ACCESS_KEY and SCW_SECRET_KEY"), "{refused:?}");
+    let refused = faults([("REDIS_URL", "http://x")]);
+    assert!(refused[0].en.contains("such as redis://user:password@host:6379/0"), "{refused:?}");
+    let keys = [("SCW_ACCESS_KEY", "k"), ("SCW_SECRET_KEY", "hunter2")];
+    for name in ["S3_BUCKET", "CLOUD_BUCKET_UPLOADS"] {
+        let settings =
+            load([(name, "b"), keys[0], keys[1], ("REDIS_URL", "redis://:hunter2@h")]).unwrap();
+        assert_eq!(settings.s3.as_ref().unwrap().bucket, "b");
+        assert!(!format!("{settings:?}").contains("hunter2"), "{settings:?}");
+    }
 }
 
 #[test]

@@ -117,6 +117,10 @@ fn accepts(kind: Kind, text: &str) -> bool {
         Kind::Networks => text.split(',').all(|one| one.trim().parse::<domain::Network>().is_ok()),
         Kind::Address => text.parse::<IpAddr>().is_ok(),
         Kind::Database => super::paths::of_database_url(text).is_some(),
+        Kind::Redis => {
+            let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
+            rest.is_some_and(|rest| !rest.is_empty()) && !text.contains(char::is_whitespace)
+        }
         Kind::Bool => boolean(text).is_some(),
         Kind::Integer { min, max } => integer(text).is_some_and(|n| (min..=max).contains(&n)),
         Kind::Number { min, max } => text.parse().is_ok_and(|n: f64| n >= min && n <= max),
@@ -151,6 +155,10 @@ pub(super) fn expected(kind: Kind) -> Text {
         Kind::Database => Text::new(
             "a URL such as sqlite:///./dev.db or postgresql://user:password@host:5432/database",
             "une URL telle que sqlite:///./dev.db ou postgresql://user:password@host:5432/base",
+        ),
+        Kind::Redis => Text::new(
+            "a URL such as redis://user:password@host:6379/0, or rediss:// with TLS",
+            "une URL telle que redis://user:password@host:6379/0, ou rediss:// avec TLS",
         ),
         Kind::Bool => Text::new("true or false", "true ou false"),
         Kind::Integer { min, max } => Text::new(

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use engine::Engine;
 
+use super::Role;
 use crate::exit::Told;
 use crate::settings::Settings;
 
@@ -72,13 +73,36 @@ pub(crate) fn occupied_by(data: &Path) -> io::Result<Option<String>> {
     Ok(None)
 }
 
+/// The administrator that a new database is given. Processes that start at once
+/// on one database may all try; one makes it, and the others find it.
+async fn first(
+    engine: &Engine,
+    role: Role,
+) -> Result<Option<engine::access::Minted>, engine::Error> {
+    const TRIES: u32 = 5;
+    for _ in 1..TRIES {
+        match engine.found().await {
+            Err(engine::Error::NameTaken { .. }) if role == Role::Api => {
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            }
+            answer => return answer,
+        }
+    }
+    engine.found().await
+}
+
 /// Makes sure that there is an administrator and that its token lies in
-/// `admin.token`, readable for the owner alone.
-pub(super) async fn admin_token(engine: &Engine, settings: &Settings) -> anyhow::Result<()> {
+/// `admin.token`, readable for the owner alone. Of processes that share a
+/// database only the one that makes the administrator has the token.
+pub(super) async fn admin_token(
+    engine: &Engine,
+    settings: &Settings,
+    role: Role,
+) -> anyhow::Result<()> {
     let file = settings.admin_token_file();
-    let minted = match engine.found().await? {
+    let minted = match first(engine, role).await? {
         Some(minted) => minted,
-        None if file.is_file() => return Ok(()),
+        None if file.is_file() || role != Role::Whole => return Ok(()),
         None => engine.new_admin_token().await?,
     };
     let beside = file.with_extension("token.new");

@@ -1,17 +1,18 @@
-//! Everything in one process: `mecapy up`.
+//! A server in its role: everything in one process, or a part beside others.
 
 use std::sync::Arc;
 
-use domain::{Clock, WorkerId, clock};
-use engine::{Engine, Parts};
+use domain::{WorkerId, clock};
+use engine::{Builder, Engine, Locker, Parts};
+use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use store::migrate::Target;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use worker::{SandboxBuilder, Worker};
+use tokio_util::task::TaskTracker;
+use worker::{Locks, SandboxBuilder, Worker};
 
-use super::{data, measurements};
+use super::{Role, data, measurements, ports};
 use crate::commands::up;
 use crate::console::Console;
 use crate::exit::Told;
@@ -22,12 +23,12 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// When a component can't start, with what to do about it.
-pub fn serve(settings: Settings, console: Console) -> anyhow::Result<()> {
+pub fn serve(settings: Settings, console: Console, role: Role) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads())
         .enable_all()
         .build()?;
-    let served = runtime.block_on(run(settings, console));
+    let served = runtime.block_on(run(settings, console, role));
     // What blocks on a disk or a network has had its time.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     served
@@ -40,22 +41,29 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-async fn run(settings: Settings, console: Console) -> anyhow::Result<()> {
+async fn run(settings: Settings, console: Console, role: Role) -> anyhow::Result<()> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     let _held = data::hold(&settings.data)?;
-    let server = Server::start(&settings).await?;
-
-    let listener = TcpListener::bind(settings.listen()).await.map_err(|error| {
-        let address = settings.listen();
-        Told::new(
-            format!("nothing can listen on {address}: {error}; choose another port with --port"),
-            format!("impossible d’écouter sur {address} : {error} ; choisissez un autre port avec --port"),
-        )
-    })?;
-    let announced = up::ready(&settings, console, listener.local_addr()?)?;
+    let server = Server::start(&settings, role).await?;
     let stop = CancellationToken::new();
-    let api = server.api.clone().serve(listener, stop.clone().cancelled_owned());
+    let (announced, served) = match &server.api {
+        Some(api) => {
+            let listener = listener(&settings).await?;
+            let announced = up::ready(&settings, console, listener.local_addr()?)?;
+            let served = api.clone().serve(listener, stop.clone().cancelled_owned());
+            (Some(announced), Some(served))
+        }
+        None => {
+            up::working(&settings, console);
+            (None, None)
+        }
+    };
+    let serve = async {
+        if let Some(served) = served {
+            served.await;
+        }
+    };
     let ended = async {
         tokio::select! {
             _ = interrupted.recv() => {}
@@ -66,96 +74,159 @@ async fn run(settings: Settings, console: Console) -> anyhow::Result<()> {
         stop.cancel();
         server.stop(settings.drain).await;
     };
-    tokio::join!(api, ended);
+    tokio::join!(serve, ended);
     drop(announced);
     Ok(())
 }
 
-/// All components of an embedded server.
+async fn listener(settings: &Settings) -> Result<TcpListener, Told> {
+    let address = settings.listen();
+    TcpListener::bind(address).await.map_err(|error| {
+        Told::new(
+            format!("nothing can listen on {address}: {error}; choose another port with --port"),
+            format!("impossible d’écouter sur {address} : {error} ; choisissez un autre port avec --port"),
+        )
+    })
+}
+
+/// All components of a server.
 struct Server {
     engine: Engine,
-    worker: Worker,
-    builder: Arc<SandboxBuilder>,
-    api: api::Api,
-    reaper: tokio_util::task::TaskTracker,
+    worker: Option<(WorkerId, Worker, Arc<SandboxBuilder>)>,
+    api: Option<api::Api>,
+    background: TaskTracker,
 }
 
 impl Server {
-    async fn start(settings: &Settings) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(clock::System);
+    async fn start(settings: &Settings, role: Role) -> anyhow::Result<Self> {
+        let shared = settings.redis.is_some();
         let metrics = measurements::collect()?;
-        let store = store(settings, clock).await?;
+        let store = ports::store(settings, role, Arc::new(clock::System)).await?;
         // One time for all processes on one database.
         let clock = store.clock();
-        let blobs = blobs::Directory::open(settings.data.join("blobs"))?;
-        let broker = broker::InProcess::new((&settings.limits).into(), clock.clone());
+        let blobs = ports::blobs(settings, &clock).await?;
+        let broker = ports::broker(settings, &clock).await?;
         let environments =
             environment::Environments::open(super::environments(settings), clock.clone()).await?;
         let worker_settings = super::worker(settings);
-        let instance = super::instance(&settings.data);
-        let builder =
-            Arc::new(super::builder(instance, environments, worker_settings.clone()).await?);
+        let (locker, builder): (Arc<dyn Locker>, _) = match role {
+            Role::Api => (Arc::new(Locks::new(environments)), None),
+            Role::Whole | Role::Worker => {
+                let instance = super::instance(&settings.data);
+                let built = super::builder(instance, environments, worker_settings.clone());
+                let builder = Arc::new(built.await?);
+                (builder.clone(), Some(builder))
+            }
+        };
         let engine = Engine::new(Parts {
             store,
-            blobs: Arc::new(blobs),
-            broker: Arc::new(broker),
-            builder: builder.clone(),
+            blobs,
+            broker,
+            locker,
+            builder: builder.clone().map(|builder| builder as Arc<dyn Builder>),
+            shared,
             clock: clock.clone(),
             limits: settings.limits.clone(),
             policy: settings.static_check.parse()?,
             sessions: settings.sessions,
             git: super::git(settings)?,
         });
-        data::admin_token(&engine, settings).await?;
-        let without_token = match settings.token_verification {
-            true => None,
-            false => {
-                tracing::warn!(
-                    "TOKEN_VERIFICATION_ENABLED=false: a request without a token acts as the \
-                     administrator; whoever reaches {} can do anything",
-                    settings.listen()
-                );
-                Some(engine.administrator().await?)
-            }
-        };
-
-        let id = WorkerId::new();
-        let recovered = engine.recover(id).await?;
-        if recovered != Default::default() {
-            tracing::info!(?recovered, "work of an earlier server goes on");
+        if role != Role::Worker {
+            data::admin_token(&engine, settings, role).await?;
         }
-        let worker =
-            Worker::start(id, engine.clone(), builder.clone(), worker_settings, clock.as_ref());
-        let reaper = tokio_util::task::TaskTracker::new();
-        let reaping = engine.clone();
-        reaper.spawn(async move { reaping.reap_until_closed().await });
-        let api = api::Api::new(
-            engine.clone(),
-            api::Settings {
-                limits: settings.limits.clone(),
-                without_token,
-                rates: settings.rates,
-                streams: settings.streams,
-                trusted_proxies: settings.trusted_proxies.clone(),
-                cors_origins: settings.cors_allow_origins.clone(),
-                metrics: Some(metrics),
-                connections: connections(settings.connections),
-                head_timeout: settings.head_timeout,
-                body_pause: settings.body_pause,
-                ..api::Settings::default()
-            },
-        )?;
-        Ok(Self { engine, worker, builder, api, reaper })
+        let id = WorkerId::new();
+        if !shared {
+            let recovered = engine.recover(id).await?;
+            if recovered != Default::default() {
+                tracing::info!(?recovered, "work of an earlier server goes on");
+            }
+        }
+        let background = TaskTracker::new();
+        let worker = builder.map(|builder| {
+            let of = (engine.clone(), builder.clone());
+            (id, Worker::start(id, of.0, of.1, worker_settings, clock.as_ref()), builder)
+        });
+        for job in jobs(&engine, worker.is_some().then_some(id), shared) {
+            background.spawn(job);
+        }
+        let api = match role {
+            Role::Worker => None,
+            Role::Whole | Role::Api => Some(api(settings, &engine, metrics).await?),
+        };
+        Ok(Self { engine, worker, api, background })
     }
 
     /// Lets running calculations end within `patience`, then closes.
     async fn stop(&self, patience: std::time::Duration) {
-        self.worker.drain(patience).await;
+        if let Some((id, worker, _)) = &self.worker {
+            worker.drain(patience).await;
+            if let Err(error) = self.engine.give_back(*id).await {
+                tracing::warn!("deployments are taken over when their lease ends: {error}");
+            }
+        }
         self.engine.close().await;
-        self.reaper.close();
-        self.reaper.wait().await;
-        self.builder.close().await;
+        self.background.close();
+        self.background.wait().await;
+        if let Some((_, _, builder)) = &self.worker {
+            builder.close().await;
+        }
     }
+}
+
+type Job = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What goes on beside requests and runs until the engine closes.
+fn jobs(engine: &Engine, worker: Option<WorkerId>, shared: bool) -> Vec<Job> {
+    let mut jobs: Vec<Job> = Vec::new();
+    if worker.is_some() && !shared {
+        let engine = engine.clone();
+        jobs.push(Box::pin(async move { engine.reap_until_closed().await }));
+    }
+    if shared {
+        let (obeying, rebuilding) = (engine.clone(), engine.clone());
+        jobs.push(Box::pin(async move { obeying.obey_until_closed().await }));
+        jobs.push(Box::pin(async move { rebuilding.rebuild_until_closed().await }));
+    }
+    if let Some(id) = worker.filter(|_| shared) {
+        let (deploying, beating) = (engine.clone(), engine.clone());
+        jobs.push(Box::pin(async move { deploying.deploy_until_closed(id).await }));
+        jobs.push(Box::pin(async move { beating.beat_until_closed().await }));
+    }
+    jobs
+}
+
+async fn api(
+    settings: &Settings,
+    engine: &Engine,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<api::Api> {
+    let without_token = match settings.token_verification {
+        true => None,
+        false => {
+            tracing::warn!(
+                "TOKEN_VERIFICATION_ENABLED=false: a request without a token acts as the \
+                 administrator; whoever reaches {} can do anything",
+                settings.listen()
+            );
+            Some(engine.administrator().await?)
+        }
+    };
+    Ok(api::Api::new(
+        engine.clone(),
+        api::Settings {
+            limits: settings.limits.clone(),
+            without_token,
+            rates: settings.rates,
+            streams: settings.streams,
+            trusted_proxies: settings.trusted_proxies.clone(),
+            cors_origins: settings.cors_allow_origins.clone(),
+            metrics: Some(metrics),
+            connections: connections(settings.connections),
+            head_timeout: settings.head_timeout,
+            body_pause: settings.body_pause,
+            ..api::Settings::default()
+        },
+    )?)
 }
 
 /// How many connections the system leaves room for, up to `wanted`, beside the
@@ -175,27 +246,4 @@ fn connections(wanted: u32) -> usize {
         tracing::warn!(open, wanted, "fewer connections than set: the limit of open files is low");
     }
     usize::try_from(open).unwrap_or(usize::MAX)
-}
-
-async fn store(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<store::Handle> {
-    let options = store::Options { postgres: settings.pool, ..store::Options::default() };
-    let database = &settings.database;
-    let opened = async {
-        let of = database.clone();
-        let keep = move || super::keep_copy(&of, &Target::Newest);
-        // A copy may take as long as it takes.
-        let copy = tokio::task::spawn_blocking(keep).await;
-        if let Some(copy) = copy.unwrap_or(Err(store::Error::Closed))? {
-            tracing::info!(copy = %copy.display(), "kept a copy of the database before it is migrated");
-        }
-        store::open(database, clock, options).await
-    };
-    opened.await.map_err(|error| {
-        let error = error.text();
-        Told::new(
-            format!("the database {database} can't be opened: {}", error.en),
-            format!("la base de données {database} ne peut pas être ouverte : {}", error.fr),
-        )
-        .into()
-    })
 }

@@ -5,6 +5,7 @@
 mod doctor;
 mod help;
 mod hostile;
+mod many;
 mod problems;
 mod program;
 mod refusals;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::task::State;
 use domain::{Clock, CompanyId, DeploymentId, TaskId, Timestamp, WorkerId};
 
-use super::rows::{Cells, Db, Failure, bind, only};
+use super::rows::{Cells, Db, Failure, JsonOrNull, bind, only};
 use super::{Database, Of, attempts};
 use crate::Error;
 use crate::operator::{Operator, Queued, Reaped, Worker};
@@ -16,17 +16,11 @@ use crate::tasks::Lease;
 #[async_trait]
 impl<D: Database> Operator for D {
     async fn queued(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<Queued>, Error> {
-        self.scan("read the queue", move |db| {
-            db.all(
-                "SELECT company_id, id, version_id, class, priority, expected_ms, attempt,
-                        available_at
-                 FROM tasks WHERE state = 'queued' AND deleted_at IS NULL AND id > ?
-                 ORDER BY id LIMIT ?",
-                bind![after.map_or(uuid::Uuid::nil(), |task| task.0), limit],
-                queued,
-            )
-        })
-        .await
+        self.scan("read the queue", move |db| open(db, State::Queued, after, limit)).await
+    }
+
+    async fn running(&self, after: Option<TaskId>, limit: u32) -> Result<Vec<Queued>, Error> {
+        self.scan("read what runs", move |db| open(db, State::Running, after, limit)).await
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<Lease>, Error> {
@@ -101,13 +95,57 @@ impl<D: Database> Operator for D {
         .await
     }
 
+    async fn claim_deployments(
+        &self,
+        worker: WorkerId,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<(CompanyId, DeploymentId)>, Error> {
+        self.write("claim deployments", Of::Platform, move |db| {
+            let open = db.all(
+                "SELECT company_id, id FROM deployments
+                 WHERE status = 'running' AND (lease_until IS NULL OR lease_until <= ?)
+                 ORDER BY id LIMIT ?",
+                bind![db.now, limit],
+                |cells| Ok((cells.next()?, cells.next()?)),
+            )?;
+            let mut claimed = Vec::with_capacity(open.len());
+            for (company, id) in open {
+                // Another worker may be a moment ahead.
+                let won = db.execute(
+                    "UPDATE deployments SET worker_id = ?, lease_until = ?
+                     WHERE company_id = ? AND id = ? AND status = 'running'
+                     AND (lease_until IS NULL OR lease_until <= ?)",
+                    bind![worker, db.now.after(lease), company, id, db.now],
+                )?;
+                if won == 1 {
+                    claimed.push((company, id));
+                }
+            }
+            Ok(claimed)
+        })
+        .await
+    }
+
+    async fn renew_deployments(&self, worker: WorkerId, lease: Duration) -> Result<u64, Error> {
+        self.write("renew deployments", Of::Platform, move |db| {
+            let renewed = db.execute(
+                "UPDATE deployments SET lease_until = ? WHERE status = 'running' AND worker_id = ?",
+                bind![db.now.after(lease), worker],
+            )?;
+            Ok(renewed)
+        })
+        .await
+    }
+
     async fn put_worker(&self, worker: Worker) -> Result<(), Error> {
         self.write("register a worker", Of::Platform, move |db| {
             db.execute(
-                "INSERT INTO workers (id, host, slots, draining, started_at, seen_at)
-                 VALUES (?, ?, ?, ?, ?, ?)
+                "INSERT INTO workers (id, host, slots, draining, started_at, seen_at, status)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT (id) DO UPDATE SET host = excluded.host, slots = excluded.slots,
-                     draining = excluded.draining, seen_at = excluded.seen_at",
+                     draining = excluded.draining, seen_at = excluded.seen_at,
+                     status = excluded.status",
                 bind![
                     worker.id,
                     worker.host,
@@ -115,6 +153,7 @@ impl<D: Database> Operator for D {
                     worker.draining,
                     worker.started_at,
                     worker.seen_at,
+                    JsonOrNull(worker.status.as_ref()),
                 ],
             )?;
             Ok(())
@@ -125,7 +164,7 @@ impl<D: Database> Operator for D {
     async fn workers(&self, within: Duration) -> Result<Vec<Worker>, Error> {
         self.scan("list workers", move |db| {
             db.all(
-                "SELECT id, host, slots, draining, started_at, seen_at FROM workers
+                "SELECT id, host, slots, draining, started_at, seen_at, status FROM workers
                  WHERE seen_at >= ? ORDER BY id",
                 bind![db.now.before(within)],
                 |cells| {
@@ -136,6 +175,7 @@ impl<D: Database> Operator for D {
                         draining: cells.next()?,
                         started_at: cells.next()?,
                         seen_at: cells.next()?,
+                        status: cells.json_or_null()?,
                     })
                 },
             )
@@ -200,6 +240,21 @@ async fn lose_all(
             Ok(reaped)
         })
         .await
+}
+
+fn open(
+    db: &Db<'_>,
+    state: State,
+    after: Option<TaskId>,
+    limit: u32,
+) -> Result<Vec<Queued>, Failure> {
+    db.all(
+        "SELECT company_id, id, version_id, class, priority, expected_ms, attempt, available_at
+         FROM tasks WHERE state = ? AND deleted_at IS NULL AND id > ?
+         ORDER BY id LIMIT ?",
+        bind![state, after.map_or(uuid::Uuid::nil(), |task| task.0), limit],
+        queued,
+    )
 }
 
 fn queued(cells: &mut Cells<'_>) -> Result<Queued, Failure> {

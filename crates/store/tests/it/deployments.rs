@@ -1,7 +1,9 @@
 //! Deployments: their stages, and publishing in one transaction.
 
+use std::time::Duration;
+
 use domain::function::FunctionRef;
-use domain::{DeploymentId, Fault, FunctionId, Text};
+use domain::{DeploymentId, Fault, FunctionId, Text, WorkerId};
 use store::deployments::{Deployment, Published, Source, Stage, Status};
 
 use crate::functions::deploy;
@@ -17,6 +19,7 @@ on_every_backend! {
     of_two_deployments_at_once_one_gets_the_number,
     a_deployment_that_ended_cannot_be_published_again,
     what_a_crash_cut_off_is_found,
+    a_deployment_is_in_the_hands_of_one_worker_until_its_lease_ends,
     deployed_content_is_known_by_the_functions_name,
     ad_hoc_code_is_kept_once_and_shown_nowhere,
     a_repository_is_kept_with_the_deployment_and_the_version_that_it_made,
@@ -199,6 +202,32 @@ async fn what_a_crash_cut_off_is_found(world: World) {
     assert_eq!(world.store.open_deployments().await.unwrap(), [(tenant.company, open)]);
     world.store.fail_deployment(tenant.company, open, Vec::new()).await.unwrap();
     assert!(world.store.open_deployments().await.unwrap().is_empty());
+}
+
+async fn a_deployment_is_in_the_hands_of_one_worker_until_its_lease_ends(world: World) {
+    let tenant = world.tenant("acme").await;
+    let (first, second) = (WorkerId::new(), WorkerId::new());
+    let lease = Duration::from_secs(10);
+    let claim = async |worker| world.store.claim_deployments(worker, lease, 8).await.unwrap();
+    let open = (tenant.company, world.deployment(tenant.company, tenant.user).await);
+    assert_eq!(claim(first).await, [open]);
+    assert!(claim(second).await.is_empty());
+    // Renewed in time, it stays where it is.
+    world.pass(Duration::from_secs(8));
+    assert_eq!(world.store.renew_deployments(first, lease).await.unwrap(), 1);
+    world.pass(Duration::from_secs(8));
+    assert!(claim(second).await.is_empty());
+    // A worker that died does not renew.
+    world.pass(Duration::from_secs(3));
+    assert_eq!(claim(second).await, [open]);
+    assert_eq!(world.store.renew_deployments(first, lease).await.unwrap(), 0);
+    // One that stops gives back what it has in hand.
+    assert_eq!(world.store.renew_deployments(second, Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(claim(first).await, [open]);
+    world.store.fail_deployment(open.0, open.1, Vec::new()).await.unwrap();
+    world.pass(Duration::from_secs(60));
+    assert!(claim(second).await.is_empty());
+    assert_eq!(world.store.renew_deployments(first, lease).await.unwrap(), 0);
 }
 
 async fn deployed_content_is_known_by_the_functions_name(world: World) {

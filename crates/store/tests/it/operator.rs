@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::WorkerId;
 use domain::task::State;
+use serde_json::json;
 use store::Error;
 use store::operator::Worker;
 use store::tasks::Filter;
@@ -35,6 +36,10 @@ async fn the_queue_is_read_oldest_first_over_all_companies(world: World) {
     assert_eq!((queued.class, queued.priority), (task.class, task.priority));
     assert_eq!((queued.expected_ms, queued.next_attempt), (task.expected_ms, 1));
     assert_eq!(queued.available_at, task.available_at);
+    let running = world.store.running(None, 4).await.unwrap();
+    assert_eq!(running.len(), 1);
+    assert!(!ids.contains(&running[0].task));
+    assert!(world.store.running(Some(running[0].task), 4).await.unwrap().is_empty());
 }
 
 async fn workers_are_listed_while_they_are_seen(world: World) {
@@ -45,6 +50,7 @@ async fn workers_are_listed_while_they_are_seen(world: World) {
         draining: false,
         started_at: world.now(),
         seen_at: world.now(),
+        status: None,
     };
     world.store.put_worker(worker.clone()).await.unwrap();
     world.pass(Duration::from_secs(10));
@@ -52,6 +58,7 @@ async fn workers_are_listed_while_they_are_seen(world: World) {
     assert!(world.store.workers(within).await.unwrap().is_empty());
     worker.draining = true;
     worker.slots = 2;
+    worker.status = Some(json!({ "free": 1 }));
     worker.seen_at = world.now();
     world.store.put_worker(worker.clone()).await.unwrap();
     assert_eq!(world.store.workers(within).await.unwrap(), [worker]);

@@ -1,0 +1,6 @@
+-- Where several workers share a database, one of them has a deployment in hand
+-- until this instant, and renews it while it works.
+ALTER TABLE deployments ADD COLUMN worker_id BLOB;
+ALTER TABLE deployments ADD COLUMN lease_until INTEGER;
+-- What a worker says of itself, as JSON.
+ALTER TABLE workers ADD COLUMN status TEXT;
