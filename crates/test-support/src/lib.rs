@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod client;
 pub mod git;
+mod keeper;
 pub mod postgres;
 pub mod redis;
 pub mod s3;

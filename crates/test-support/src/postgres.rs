@@ -1,14 +1,16 @@
 //! A PostgreSQL server of a test's own, from the machine's packages.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
+
+use crate::keeper::{Keeper, first};
 
 /// Where Debian keeps the programs of each major version.
 const PACKAGED: &str = "/usr/lib/postgresql";
@@ -16,21 +18,11 @@ const PACKAGED: &str = "/usr/lib/postgresql";
 /// PostgreSQL refuses to run as root; then it runs as Debian's `nobody`.
 const NOBODY: u32 = 65_534;
 
-/// Runs the server until its own input says so or ends, as it does when the
-/// test's process ends in whatever way; then nothing is left of either.
-const KEEPER: &str = r#"
-    folder=$1; shift
-    "$@" </dev/null & server=$!
-    read -r word || word=
-    kill -QUIT "$server"; wait "$server"
-    [ "$word" = keep ] || { cd /; rm -rf "$folder"; }
-"#;
-
 /// A running server, stopped and deleted when it is dropped or its process
 /// ends. It listens on a socket in its own folder and on no port.
 #[derive(Debug)]
 pub struct Postgres {
-    keeper: Child,
+    keeper: Keeper,
     programs: PathBuf,
     folder: TempDir,
     runs_as: Option<u32>,
@@ -74,9 +66,7 @@ impl Postgres {
 
     /// Stops the server as a power cut would; its data stays.
     pub fn stop(&mut self) -> Result<()> {
-        self.keeper.stdin.take().context("it was stopped before")?.write_all(b"keep\n")?;
-        self.keeper.wait()?;
-        Ok(())
+        self.keeper.stop()
     }
 
     /// Starts the server again that was stopped.
@@ -158,40 +148,23 @@ impl Postgres {
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
-        let mut lines = BufReader::new(self.keeper.stderr.take().context("no log")?).lines();
-        let mut log = String::new();
-        while let Some(line) = lines.next().transpose()? {
-            if line.contains("database system is ready to accept connections") {
-                // A full pipe would stop the server.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Ok(());
-            }
-            log.push_str(&line);
-            log.push('\n');
-        }
-        bail!("PostgreSQL ended before it was ready:\n{log}")
+        let log = self.keeper.child().stderr.take().context("no log")?;
+        first(log, "PostgreSQL", |line| {
+            line.contains("database system is ready to accept connections").then_some(())
+        })
     }
 }
 
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // The keeper stops the server at the end of its input.
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-fn keeper(programs: &Path, folder: &Path, runs_as: Option<u32>, fsync: &str) -> Result<Child> {
-    command(Path::new("/bin/sh"), folder, runs_as)
-        .args(["-c", KEEPER, "keeper"])
-        .arg(folder)
-        .arg(programs.join("postgres"))
+fn keeper(programs: &Path, folder: &Path, runs_as: Option<u32>, fsync: &str) -> Result<Keeper> {
+    let mut shell = command(Path::new("/bin/sh"), folder, runs_as);
+    let child = Keeper::of(&mut shell, "QUIT", folder, programs.join("postgres"))
         .args(["-D", "data", "-c", "listen_addresses=", "-c", fsync, "-k"])
         .arg(folder)
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .context("start postgres")
+        .context("start postgres")?;
+    Ok(Keeper::new(child))
 }
 
 fn command(program: &Path, folder: &Path, runs_as: Option<u32>) -> Command {

@@ -1,23 +1,13 @@
 //! A Redis server of a test's own, from the machine's packages.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-/// Runs the server until its own input ends, as it does when the test's
-/// process ends in whatever way; then nothing is left of either. The word
-/// `keep` leaves the folder.
-const KEEPER: &str = r#"
-    folder=$1; shift
-    "$@" </dev/null & server=$!
-    read -r word || word=
-    kill -KILL "$server"; wait "$server"
-    [ "$word" = keep ] || { cd /; rm -rf "$folder"; }
-"#;
+use crate::keeper::{Keeper, first};
 
 /// How often another port is tried where somebody else was faster.
 const ATTEMPTS: u32 = 10;
@@ -26,7 +16,7 @@ const ATTEMPTS: u32 = 10;
 /// when it is dropped or its process ends.
 #[derive(Debug)]
 pub struct Redis {
-    keeper: Child,
+    keeper: Keeper,
     folder: TempDir,
     port: u16,
     has_tls: bool,
@@ -81,9 +71,7 @@ impl Redis {
 
     /// Ends the server as a power cut would.
     pub fn stop(&mut self) -> Result<()> {
-        self.keeper.stdin.take().context("it was stopped before")?.write_all(b"keep\n")?;
-        self.keeper.wait()?;
-        Ok(())
+        self.keeper.stop()
     }
 
     /// Starts the server again that was stopped, empty and on the same port.
@@ -107,17 +95,9 @@ impl Redis {
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // The keeper ends the server at the end of its input.
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-fn run(folder: &Path, port: u16, has_tls: bool) -> Result<Child> {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", KEEPER, "keeper"]).arg(folder).arg(program()?);
+fn run(folder: &Path, port: u16, has_tls: bool) -> Result<Keeper> {
+    let mut shell = Command::new("/bin/sh");
+    let command = Keeper::of(&mut shell, "KILL", folder, program()?);
     if has_tls {
         command.args(["--port", "0", "--tls-port", &port.to_string()]);
         command.args(["--tls-cert-file", "redis.crt", "--tls-key-file", "redis.key"]);
@@ -125,31 +105,26 @@ fn run(folder: &Path, port: u16, has_tls: bool) -> Result<Child> {
     } else {
         command.args(["--port", &port.to_string()]);
     }
-    let mut keeper = command
+    let child = command
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // The shell tells there how the server ended.
-        .stderr(Stdio::null())
         .spawn()
         .context("start redis-server")?;
-    let mut lines = BufReader::new(keeper.stdout.take().context("no log")?).lines();
-    let mut log = String::new();
-    while let Some(line) = lines.next().transpose()? {
-        if line.contains("Ready to accept connections") {
-            // A full pipe would stop the server.
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok(keeper);
-        }
-        log.push_str(&line);
-        log.push('\n');
-        if line.contains("Failed listening") {
-            keeper.stdin.take().context("no input")?.write_all(b"keep\n")?;
-        }
+    let mut keeper = Keeper::new(child);
+    let log = keeper.child().stdout.take().context("no log")?;
+    let is_up = first(log, "Redis", |line| match line {
+        line if line.contains("Ready to accept connections") => Some(true),
+        line if line.contains("Failed listening") => Some(false),
+        _ => None,
+    })?;
+    if !is_up {
+        // For another attempt in the same folder.
+        keeper.stop()?;
+        bail!("somebody else listens on port {port}");
     }
-    keeper.wait()?;
-    bail!("Redis ended before it was ready:\n{log}")
+    Ok(keeper)
 }
 
 /// A port that nobody listens on at this moment.

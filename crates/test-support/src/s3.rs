@@ -1,24 +1,13 @@
 //! An S3 server of a test's own, the program `s3s-fs`.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
+use crate::keeper::{Keeper, first};
 use crate::tools;
-
-/// Runs the server until its own input says so or ends, as it does when the
-/// test's process ends in whatever way; then nothing is left of either.
-const KEEPER: &str = r#"
-    folder=$1; shift
-    "$@" </dev/null & server=$!
-    read -r word || word=
-    exec 2>/dev/null
-    kill -KILL "$server"; wait "$server"
-    [ "$word" = keep ] || { cd /; rm -rf "$folder"; }
-"#;
 
 /// The keys that every server of [`S3`] knows.
 pub const ACCESS_KEY: &str = "TESTACCESSKEY";
@@ -29,7 +18,7 @@ pub const SECRET_KEY: &str = "test-secret-of-no-worth";
 /// ends. It listens on a free port of 127.0.0.1.
 #[derive(Debug)]
 pub struct S3 {
-    keeper: Child,
+    keeper: Keeper,
     program: PathBuf,
     folder: TempDir,
     address: String,
@@ -49,9 +38,7 @@ impl S3 {
 
     /// Stops the server as a power cut would; what it keeps stays.
     pub fn stop(&mut self) -> Result<()> {
-        self.keeper.stdin.take().context("it was stopped before")?.write_all(b"keep\n")?;
-        self.keeper.wait()?;
-        Ok(())
+        self.keeper.stop()
     }
 
     /// Starts the server again that was stopped, on the same port.
@@ -93,40 +80,23 @@ impl S3 {
     }
 }
 
-impl Drop for S3 {
-    fn drop(&mut self) {
-        // The keeper stops the server at the end of its input.
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
-}
-
 /// Answers the keeper and the address, once the server accepts connections.
-fn serve(program: &PathBuf, folder: &TempDir, port: &str) -> Result<(Child, String)> {
-    let mut keeper = Command::new("/bin/sh")
-        .args(["-c", KEEPER, "keeper"])
-        .arg(folder.path())
-        .arg(program)
+fn serve(program: &Path, folder: &TempDir, port: &str) -> Result<(Keeper, String)> {
+    let mut shell = Command::new("/bin/sh");
+    let child = Keeper::of(&mut shell, "KILL", folder.path(), program)
         .args(["--host", "127.0.0.1", "--port", port])
         .args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY])
         .arg(folder.path())
         .env("RUST_LOG", "s3s_fs=info")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
         .spawn()
         .context("start the S3 server")?;
-    let mut lines = BufReader::new(keeper.stdout.take().context("no log")?).lines();
-    let mut log = String::new();
-    while let Some(line) = lines.next().transpose()? {
-        if let Some((_, address)) = line.split_once("server is running at http://") {
-            let address = address.trim().trim_end_matches(',').to_owned();
-            // A full pipe would stop the server.
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok((keeper, address));
-        }
-        log.push_str(&line);
-        log.push('\n');
-    }
-    bail!("the S3 server ended before it was ready:\n{log}")
+    let mut keeper = Keeper::new(child);
+    let log = keeper.child().stdout.take().context("no log")?;
+    let address = first(log, "the S3 server", |line| {
+        let (_, address) = line.split_once("server is running at http://")?;
+        Some(address.trim().trim_end_matches(',').to_owned())
+    })?;
+    Ok((keeper, address))
 }
