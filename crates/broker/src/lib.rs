@@ -1,8 +1,8 @@
 //! Queue order, wake-ups and live events.
 //!
 //! The broker holds no truth: the database alone decides a task's state, and
-//! the engine rebuilds everything here from it at start and whenever it was lost. What must be right
-//! here is the order ([`order`], pure) and that nobody sleeps through what
+//! the engine rebuilds everything here from it at start and whenever it was
+//! lost. What must be right here is the order ([`order`], pure) and that nobody sleeps through what
 //! they wait for: every waiting object ([`Work`], [`Waiter`], [`Subscription`])
 //! is registered when it is made, so that what happens between making it and
 //! awaiting it is not missed.

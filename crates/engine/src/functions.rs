@@ -68,8 +68,7 @@ impl Engine {
         if !self.store.delete_function(who.company, id, Some(entry)).await? {
             return Err(Error::NotFound("function"));
         }
-        self.catalog.forget_references();
-        self.order(crate::others::Order::Forget);
+        self.forget_names();
         Ok(id)
     }
 

@@ -130,6 +130,7 @@ pub(crate) fn observe(depths: &Depths, workers: &[WorkerStatus], health: &Health
     set(&gauge!("mecapy_templates_memory_bytes"), sum(memory));
     for (part, up) in [
         ("database", health.database),
+        ("broker", health.broker.unwrap_or(true)),
         ("storage", health.storage),
         ("workers", health.workers.unwrap_or(true)),
     ] {

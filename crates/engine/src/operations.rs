@@ -76,9 +76,11 @@ pub struct QueueReport {
 pub struct Health {
     /// The database.
     pub database: bool,
+    /// The server of the queue.
+    pub broker: Option<bool>,
     /// The object store.
     pub storage: bool,
-    /// The worker of this process.
+    /// Whether any worker takes tasks.
     pub workers: Option<bool>,
     /// Whether it is going down.
     pub closing: bool,
@@ -130,31 +132,37 @@ impl Engine {
     /// metrics.
     pub async fn observe(&self) -> Result<(), Error> {
         let depths = self.broker.depths().await?;
-        let workers: Vec<_> =
-            self.local.get().map(|(_, worker)| worker.status()).into_iter().collect();
-        let health = self.health().await;
+        let workers = self.seen_soon().await;
+        let health = self.health_with(workers.as_deref()).await;
+        let workers = workers.unwrap_or_default();
         crate::measures::observe(&depths, &workers, &health, self.clock.now());
         Ok(())
     }
 
-    /// Whether any worker takes tasks; `None` in a process that has none of
-    /// its own and knows of no other.
-    async fn has_workers(&self) -> Option<bool> {
-        if !self.shared {
-            return self.local.get().map(|(_, worker)| !worker.status().draining);
-        }
-        let seen = tokio::time::timeout(PATIENCE, self.seen()).await;
-        Some(matches!(seen, Ok(Ok(workers)) if workers.iter().any(|worker| !worker.draining)))
+    /// The workers; `None` where the database does not say within a patience.
+    async fn seen_soon(&self) -> Option<Vec<WorkerStatus>> {
+        tokio::time::timeout(PATIENCE, self.seen()).await.ok()?.ok()
     }
 
     /// Which parts answer.
     pub async fn health(&self) -> Health {
+        let workers = self.seen_soon().await;
+        self.health_with(workers.as_deref()).await
+    }
+
+    async fn health_with(&self, workers: Option<&[WorkerStatus]>) -> Health {
         let database = tokio::time::timeout(PATIENCE, self.store.ping()).await;
         let storage = tokio::time::timeout(PATIENCE, self.blobs.companies()).await;
+        let broker = match self.shared {
+            true => Some(self.broker.next_available_at().await.is_ok()),
+            false => None,
+        };
+        let takes = workers.is_some_and(|workers| workers.iter().any(|worker| !worker.draining));
         Health {
             database: matches!(database, Ok(Ok(()))),
+            broker,
             storage: matches!(storage, Ok(Ok(_))),
-            workers: self.has_workers().await,
+            workers: (self.shared || self.local.get().is_some()).then_some(takes),
             closing: self.closing.is_cancelled(),
         }
     }

@@ -101,6 +101,12 @@ impl Engine {
         self.order(Order::Forget);
     }
 
+    /// Forgets which versions names stand for, everywhere.
+    pub(crate) fn forget_names(&self) {
+        self.catalog.forget_references();
+        self.order(Order::Forget);
+    }
+
     /// Takes deployments one after the other, as many at once as may be. One
     /// whose worker died is taken over when its lease ends.
     pub async fn deploy_until_closed(&self, worker: WorkerId) {
@@ -238,9 +244,9 @@ impl Engine {
         }
     }
 
+    /// How many wait, and how many run.
     async fn rebuild(&self) -> Result<(usize, usize), Error> {
-        let mut counts = (0, 0);
-        let mut after = None;
+        let (mut count, mut after) = (0, None);
         loop {
             let running = self.store.running(after, BATCH).await?;
             let Some(last) = running.last() else { break };
@@ -248,19 +254,9 @@ impl Engine {
             for task in &running {
                 self.broker.note_running(self.in_order(task).await?).await?;
             }
-            counts.1 += running.len();
+            count += running.len();
         }
-        after = None;
-        loop {
-            let waiting = self.store.queued(after, BATCH).await?;
-            let Some(last) = waiting.last() else { break };
-            after = Some(last.task);
-            for task in &waiting {
-                self.put_back(task).await?;
-            }
-            counts.0 += waiting.len();
-        }
-        Ok(counts)
+        Ok((self.put_all_back().await?, count))
     }
 
     /// A task as the broker orders it, from its row.

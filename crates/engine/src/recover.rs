@@ -45,16 +45,7 @@ impl Engine {
                 }
             }
         }
-        let mut after = None;
-        loop {
-            let waiting = self.store.queued(after, BATCH).await?;
-            let Some(last) = waiting.last() else { break };
-            after = Some(last.task);
-            for task in waiting {
-                self.put_back(&task).await?;
-                recovered.queued += 1;
-            }
-        }
+        recovered.queued = self.put_all_back().await?;
         for (company, deployment) in self.store.open_deployments().await? {
             self.resume_deployment(company, deployment);
             recovered.deployments += 1;
@@ -118,6 +109,20 @@ impl Engine {
         }
         self.announce(company, id);
         Ok(())
+    }
+
+    /// Puts every task that waits into the queue; how many these are.
+    pub(crate) async fn put_all_back(&self) -> Result<usize, Error> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let waiting = self.store.queued(after, BATCH).await?;
+            let Some(last) = waiting.last() else { return Ok(count) };
+            after = Some(last.task);
+            for task in &waiting {
+                self.put_back(task).await?;
+            }
+            count += waiting.len();
+        }
     }
 
     pub(crate) async fn put_back(&self, waiting: &store::operator::Queued) -> Result<(), Error> {

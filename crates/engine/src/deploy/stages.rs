@@ -15,7 +15,6 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use super::refusal::faults;
 use super::{Builder, Built, EnvironmentWanted};
 use crate::functions::archive_key;
-use crate::others::Order;
 use crate::{Engine, Error};
 
 /// The number of a function's first version, where it asks for none.
@@ -47,8 +46,7 @@ impl Engine {
     ) {
         let faults = match self.stages(company, id, turn).await {
             Ok(()) => {
-                self.catalog.forget_references();
-                self.order(Order::Forget);
+                self.forget_names();
                 self.announce_resource(company, id.0);
                 return;
             }

@@ -68,13 +68,14 @@ pub(crate) struct Probe {
 pub(crate) async fn health(State(app): State<App>) -> Response {
     let health = app.engine.health().await;
     let up = |up: bool| if up { "ok" } else { "down" };
-    let whole = health.database && health.storage && health.workers != Some(false);
+    let others = [health.broker, health.workers];
+    let whole = health.database && health.storage && !others.contains(&Some(false));
     let body = HealthBody {
         status: if whole && !health.closing { "ok" } else { "degraded" },
         checks: Checks {
             api: up(!health.closing),
             database: up(health.database),
-            redis: "unused",
+            redis: health.broker.map_or("unused", up),
             storage: up(health.storage),
             keycloak: "unused",
             workers: health.workers.map_or("unused", up),
