@@ -53,9 +53,23 @@ fn all_right(client: &Client, tasks: &[String]) {
 fn a_queue_that_redis_lost_is_rebuilt_and_nothing_else_is_lost() {
     let services = Services::start();
     let api = services.api("api");
-    let _workers = [services.worker("one"), services.worker("two")];
+    let workers = [services.worker("one"), services.worker("two")];
     let client = api.client();
     deploy(&client, &slow());
+    let rebuilt_after = |before: usize| {
+        let begin = std::time::Instant::now();
+        loop {
+            let said = [api.said(), workers[0].said(), workers[1].said()].concat();
+            let count = said.matches("the queue was rebuilt").count();
+            if count > before {
+                return count;
+            }
+            assert!(begin.elapsed().as_secs() < 30, "nobody rebuilt the queue");
+            std::thread::yield_now();
+        }
+    };
+    // An empty Redis is one that lost everything.
+    let at_first = rebuilt_after(0);
     let mut tasks = Vec::new();
     for n in 0..60 {
         tasks.push(accepted(&client, n, 0.05));
@@ -64,6 +78,8 @@ fn a_queue_that_redis_lost_is_rebuilt_and_nothing_else_is_lost() {
         }
     }
     all_right(&client, &tasks);
+    // Not only announced anew by the workers' beats.
+    rebuilt_after(at_first);
 }
 
 #[test]
@@ -95,6 +111,12 @@ fn while_the_object_store_is_away_what_needs_it_says_so_and_the_rest_goes_on() {
     services.s3.stop().unwrap();
     let small = run(&client, "slow", &json!({ "n": 2, "s": 0 }));
     assert_eq!(small["result"], json!({ "twice": 4 }), "{small:#}");
+    let refused = client.post_file("/files", "file", "a.txt", b"kept").expect(503);
+    assert_eq!(refused.json()["code"], "unavailable", "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    let health = client.get("/health").expect(200).json();
+    assert_eq!(health["checks"]["storage"], "down", "{health:#}");
+    assert_eq!(health["checks"]["redis"], "ok", "{health:#}");
     services.s3.start_again().unwrap();
     let answer = client.post_file("/files", "file", "a.txt", b"kept");
     assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
